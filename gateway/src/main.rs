@@ -1,2 +1,2 @@
-//! placeholder
+//! `hitotsu-gateway`: the gateway and its commands.
 fn main() {}
