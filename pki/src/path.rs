@@ -1,0 +1,1 @@
+//! A path of certificates by RFC 5280, more strictly than rustls does.
