@@ -1,0 +1,19 @@
+//! Bounds on what a bundle and a session may grow to.
+
+/// Most bytes of one file of a bundle: ten times the rules that a large city would write.
+pub const FILE_BYTES_MAX: usize = 4 << 20;
+/// Most files of a bundle: one rule file per system and a test table beside each.
+pub const FILES_MAX: usize = 2_000;
+/// Most rules: evaluation is linear in the rules that touch one question.
+pub const RULES_MAX: usize = 20_000;
+/// Most resources.
+pub const RESOURCES_MAX: usize = 5_000;
+/// Deepest nesting of a rule's condition: evaluation recurses, and a gateway task's stack is small.
+pub const EXPRESSION_DEPTH_MAX: usize = 64;
+/// Most answers that one session remembers; beyond it the memory starts anew. A person opens tens of systems.
+pub const MEMO_ENTRIES_MAX: usize = 4_096;
+/// Seconds by which a claim's time may lie ahead of our clock before the claim counts as absent: twice what an
+/// unsynchronised PC drifts in a week. A claim from the future would never grow old.
+pub const OBSERVED_AHEAD_SECONDS_MAX: u64 = 120;
+/// Most approvals that a subject brings: one per day of a month.
+pub const APPROVALS_MAX: usize = 31;
