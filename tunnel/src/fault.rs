@@ -54,8 +54,11 @@ pub enum Closed {
     /// The peer broke the protocol.
     #[error("the peer broke the protocol: {0}")]
     PeerMisbehaved(String),
-    /// TLS ended it after the handshake, such as a certificate that the gateway does not accept.
-    #[error("the peer ended tls: {0}")]
+    /// The gateway does not accept our certificate. TLS 1.3 tells a client only after its handshake.
+    #[error("the gateway does not accept this certificate ({0})")]
+    NotAccepted(String),
+    /// TLS failed otherwise.
+    #[error("tls failed: {0}")]
     Tls(String),
     /// The network or the operating system failed.
     #[error("the network failed: {0}")]
@@ -71,14 +74,9 @@ pub enum FlowError {
     /// The peer broke the protocol on this flow; it was reset.
     #[error("the peer broke the protocol on this flow: {0}")]
     PeerMisbehaved(&'static str),
-    /// The peer sent more than `limits` allows; the flow was reset.
-    #[error("the peer went over the limit of {limit} for {what}")]
-    OverLimit {
-        /// What there was too much of.
-        what: &'static str,
-        /// The bound, in the unit of its constant.
-        limit: usize,
-    },
+    /// The peer sent more than the limits allow; the flow was reset.
+    #[error("the peer went over a limit: {0}")]
+    OverLimit(&'static str),
     /// The connection under the flow is gone.
     #[error("the connection is gone: {0}")]
     Connection(#[from] Closed),

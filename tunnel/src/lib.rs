@@ -14,6 +14,7 @@
 pub mod limits;
 
 pub mod crypto;
+mod endpoint;
 
 pub mod dialer;
 

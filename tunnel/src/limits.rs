@@ -1,10 +1,114 @@
-//! Everything that the network can grow is bounded here.
+//! Everything that the network can grow is bounded here. What concerns single frames, fields and capsules is bounded in
+//! `hitotsu_proto::limits`.
+
+use std::time::Duration;
+
+// Flow control. The rule is: streams permitted x stream window <= connection window. quinn's stream window is one figure
+// for all streams, and a connection window that stalled streams can use up would freeze every other flow and the control
+// requests with them.
+
+/// Octets that a peer may send on one stream before the gateway has relayed them: 70 Mbit/s of upload per flow at 30 ms,
+/// and at most 32 MiB for the streams that a connection begins with.
+pub const GATEWAY_STREAM_WINDOW: u32 = 256 * 1024;
+
+/// The same for the agent, which has one connection instead of thousands: 280 Mbit/s of download per flow at 30 ms.
+pub const AGENT_STREAM_WINDOW: u32 = 1024 * 1024;
+
+/// Requests that a peer may have open at first. Each permitted one costs the gateway about 90 octets before it is used
+/// (measured: 100 permitted 64 KiB per connection, 1,000 144 KiB, both ends).
+pub const STREAMS_AT_FIRST: u32 = 128;
+
+/// Requests that a peer may have open when it uses them: [`STREAMS_AT_FIRST`] doubles when three quarters are in use.
+/// Above what one person's machine opens at once; a browser has at most 256 connections to proxies.
+pub const STREAMS_MAX: u32 = 1024;
+
+/// Unidirectional streams of a peer: control, two of QPACK, and some that are reserved to exercise tolerance.
+pub const UNI_STREAMS_MAX: u32 = 8;
+
+/// Octets sent and not acknowledged on one connection: the product of 1 Gbit/s and 64 ms.
+pub const SEND_WINDOW: u64 = 8 * 1024 * 1024;
+
+/// Requests open at once on one HTTP/2 connection; `h2` cannot raise it later. The window rule then allows 64 MiB.
+pub const H2_STREAMS_MAX: u32 = 256;
+
+/// Octets of one HTTP/2 frame that we take; larger frames save work, but hold up the others (5 ms at 100 Mbit/s).
+pub const H2_FRAME_OCTETS_MAX: u32 = 64 * 1024;
+
+/// Octets that wait in `h2` to be sent on one stream.
+pub const H2_SEND_OCTETS_MAX: usize = 256 * 1024;
+
+// Pieces of flows.
 
 /// Octets in one [`crate::flow::Batch`]: what one `writev` usefully takes, and the pipe of a Linux TCP socket.
 pub const BATCH_OCTETS_MAX: usize = 64 * 1024;
+
+/// Pieces of a stream taken at a time, each at most a packet: about [`BATCH_OCTETS_MAX`] at 1,350 octets a packet.
+pub const BATCH_PIECES_MAX: usize = 48;
+
+// Datagrams.
+
+/// Octets of received QUIC datagrams that wait for the demultiplexer of one connection.
+pub const DATAGRAM_RECEIVE_OCTETS: usize = 512 * 1024;
+
+/// Octets of QUIC datagrams that wait to be sent on one connection; the oldest are dropped first. At 20 Mbit/s it adds
+/// 50 ms, which a call still bears.
+pub const DATAGRAM_SEND_OCTETS: usize = 128 * 1024;
+
+/// Datagrams that wait for one UDP flow's relay: 40 ms of a 25 Mbit/s video stream.
+pub const DATAGRAMS_PER_FLOW_MAX: usize = 128;
+
+/// Datagrams of one connection that came before their request and wait for it.
+pub const EARLY_DATAGRAMS_MAX: usize = 32;
+
+/// How long a datagram waits for its request: longer than reordering on any path takes.
+pub const EARLY_DATAGRAM_PATIENCE: Duration = Duration::from_secs(1);
+
+// Requests.
+
+/// Exchanges of one connection that wait to be taken by the gateway.
+pub const EXCHANGES_WAITING_MAX: usize = 64;
+
+/// How long a peer may take from opening a stream to the end of its request's head.
+pub const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a connection of HTTP/1.1 may be silent between requests.
+pub const H1_IDLE: Duration = Duration::from_secs(60);
 
 /// Octets of a refusal's body that are kept. A problem document is under 2 KiB.
 pub const REFUSAL_BODY_MAX: usize = 16 * 1024;
 
 /// Octets of a control response. The largest, a catalogue of 1,000 systems with 200 octets each, fits twice.
 pub const RESPONSE_BODY_MAX: usize = 512 * 1024;
+
+/// Octets of a peer's words that are kept when it closes a connection.
+pub const CLOSE_REASON_MAX: usize = 128;
+
+// Connections.
+
+/// Arrivals that wait to be taken from one listener.
+pub const ARRIVALS_WAITING_MAX: usize = 64;
+
+/// Initial packets that wait for the listener's decision; quinn holds their datagrams.
+pub const INCOMING_MAX: usize = 1024;
+
+/// TLS sessions that can be resumed, of all clients of one listener.
+pub const SESSIONS_MAX: usize = 4096;
+
+/// Silence after which a QUIC connection is over. Sleeping laptops reconnect in one round trip anyway.
+pub const IDLE: Duration = Duration::from_secs(60);
+
+/// The agent sends at least this often: UDP mappings of home routers live 30 s and more.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// Octets of the UDP sockets' kernel buffers, both ways: a burst of 8 MiB is 67 ms at 1 Gbit/s. Linux may grant less.
+pub const UDP_SOCKET_OCTETS: usize = 8 * 1024 * 1024;
+
+/// UDP payload of the first packets. A UDP payload of 1,200 octets, which QUIC inside the tunnel starts with, fits from
+/// the first packet on; every path that we know carries it.
+pub const MTU_AT_FIRST: u16 = 1280;
+
+/// UDP payload that path discovery goes up to: Ethernet's 1,500 less IPv6 and UDP headers.
+pub const MTU_MAX: u16 = 1452;
+
+/// Path discovery ends when it would gain less, in octets.
+pub const MTU_CHANGE_MIN: u16 = 8;

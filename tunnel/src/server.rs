@@ -144,10 +144,12 @@ pub enum Request {
     Http {
         /// Method.
         method: Method,
-        /// Path with query, beginning with `/`.
+        /// `https` for requests to the gateway itself; a client that takes us for a forward proxy may ask for `http`.
+        scheme: String,
+        /// Host, with a port if the client named one.
+        authority: String,
+        /// Path with query, beginning with `/`, or `*`.
         path: String,
-        /// Authority that the client named, if any.
-        authority: Option<String>,
         /// Headers.
         headers: HeaderMap,
         /// To be answered.

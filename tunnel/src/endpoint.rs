@@ -1,0 +1,238 @@
+//! QUIC endpoints: sockets, transport parameters, connection ids, and what quinn's errors mean.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use quinn::congestion::{Controller, ControllerFactory, ControllerMetrics, CubicConfig};
+use quinn::{ConnectionError, ConnectionId, ConnectionIdGenerator, IdleTimeout, MtuDiscoveryConfig, TransportConfig};
+use quinn::{VarInt, rustls};
+use ring::rand::{SecureRandom, SystemRandom};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::Notify;
+
+use crate::fault::Closed;
+use crate::limits;
+
+/// The gateway's side. `moved` is notified whenever the peer may have moved to another address.
+pub(crate) fn server_transport(moved: Arc<Notify>) -> Arc<TransportConfig> {
+    let mut config = common_transport();
+    config
+        .max_concurrent_bidi_streams(VarInt::from_u32(limits::STREAMS_AT_FIRST))
+        .stream_receive_window(VarInt::from_u32(limits::GATEWAY_STREAM_WINDOW))
+        .receive_window(window(limits::STREAMS_AT_FIRST, limits::GATEWAY_STREAM_WINDOW))
+        .congestion_controller_factory(Arc::new(PathWatch { moved }));
+    Arc::new(config)
+}
+
+/// The agent's side. Servers open no requests, so no stream of theirs is permitted.
+pub(crate) fn client_transport() -> Arc<TransportConfig> {
+    let mut config = common_transport();
+    config
+        .max_concurrent_bidi_streams(VarInt::from_u32(0))
+        .stream_receive_window(VarInt::from_u32(limits::AGENT_STREAM_WINDOW))
+        .receive_window(window(AGENT_FLOWS_AT_FIRST, limits::AGENT_STREAM_WINDOW))
+        .keep_alive_interval(Some(limits::KEEP_ALIVE));
+    Arc::new(config)
+}
+
+/// Flows that the agent's connection window allows for at first; it grows as flows are opened.
+pub(crate) const AGENT_FLOWS_AT_FIRST: u32 = 32;
+
+/// The connection window for so many streams. INVARIANT (window): all of them together cannot use it up.
+pub(crate) fn window(streams: u32, stream_window: u32) -> VarInt {
+    VarInt::from_u64(u64::from(streams) * u64::from(stream_window)).unwrap_or(VarInt::MAX)
+}
+
+fn common_transport() -> TransportConfig {
+    let mut discovery = MtuDiscoveryConfig::default();
+    discovery.upper_bound(limits::MTU_MAX).minimum_change(limits::MTU_CHANGE_MIN);
+    let idle = u32::try_from(limits::IDLE.as_millis()).unwrap_or(u32::MAX);
+    let mut config = TransportConfig::default();
+    config
+        .max_concurrent_uni_streams(VarInt::from_u32(limits::UNI_STREAMS_MAX))
+        .send_window(limits::SEND_WINDOW)
+        .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(idle))))
+        .initial_mtu(limits::MTU_AT_FIRST)
+        .mtu_discovery_config(Some(discovery))
+        .datagram_receive_buffer_size(Some(limits::DATAGRAM_RECEIVE_OCTETS))
+        .datagram_send_buffer_size(limits::DATAGRAM_SEND_OCTETS);
+    config
+}
+
+/// A UDP socket with large buffers. IPv6 sockets take IPv6 only, so that an address means one thing.
+pub(crate) fn udp_socket(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    // The system may grant less without saying so; a smaller buffer only costs speed.
+    let _ = socket.set_recv_buffer_size(limits::UDP_SOCKET_OCTETS);
+    let _ = socket.set_send_buffer_size(limits::UDP_SOCKET_OCTETS);
+    let granted = socket.recv_buffer_size().unwrap_or_default();
+    tracing::debug!(granted, wanted = limits::UDP_SOCKET_OCTETS, "udp receive buffer");
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+/// Connection ids of one worker: its number, then 9 random octets. Packets can be steered by the first octet; 72 random
+/// bits are more than the 64 that quinn's own ids have.
+#[derive(Debug)]
+pub(crate) struct WorkerIds {
+    worker: u8,
+    random: SystemRandom,
+}
+
+impl WorkerIds {
+    const LENGTH: usize = 10;
+
+    pub(crate) fn new(worker: u8) -> Self {
+        Self { worker, random: SystemRandom::new() }
+    }
+}
+
+impl ConnectionIdGenerator for WorkerIds {
+    fn generate_cid(&mut self) -> ConnectionId {
+        let mut octets = [0; Self::LENGTH];
+        // A failure leaves zeros: a collision, which quinn notices and asks again.
+        let _ = self.random.fill(&mut octets);
+        let [worker, ..] = &mut octets;
+        *worker = self.worker;
+        ConnectionId::new(&octets)
+    }
+
+    fn validate(&self, id: &ConnectionId) -> Result<(), quinn_proto::InvalidCid> {
+        match id.first() {
+            Some(worker) if *worker == self.worker => Ok(()),
+            Some(_) | None => Err(quinn_proto::InvalidCid),
+        }
+    }
+
+    fn cid_len(&self) -> usize {
+        Self::LENGTH
+    }
+
+    fn cid_lifetime(&self) -> Option<std::time::Duration> {
+        None
+    }
+}
+
+/// Cubic that tells when quinn makes a path: quinn has no event for a peer that moves, but each path gets a controller,
+/// new or cloned.
+struct PathWatch {
+    moved: Arc<Notify>,
+}
+
+impl ControllerFactory for PathWatch {
+    fn build(self: Arc<Self>, now: Instant, mtu: u16) -> Box<dyn Controller> {
+        self.moved.notify_one();
+        let inner = Arc::new(CubicConfig::default()).build(now, mtu);
+        Box::new(Watched { inner, moved: Arc::clone(&self.moved) })
+    }
+}
+
+struct Watched {
+    inner: Box<dyn Controller>,
+    moved: Arc<Notify>,
+}
+
+impl Controller for Watched {
+    fn on_sent(&mut self, now: Instant, bytes: u64, last_packet_number: u64) {
+        self.inner.on_sent(now, bytes, last_packet_number);
+    }
+
+    fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, app_limited: bool, rtt: &quinn_proto::RttEstimator) {
+        self.inner.on_ack(now, sent, bytes, app_limited, rtt);
+    }
+
+    fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, largest: Option<u64>) {
+        self.inner.on_end_acks(now, in_flight, app_limited, largest);
+    }
+
+    fn on_congestion_event(&mut self, now: Instant, sent: Instant, persistent: bool, lost_bytes: u64) {
+        self.inner.on_congestion_event(now, sent, persistent, lost_bytes);
+    }
+
+    fn on_mtu_update(&mut self, new_mtu: u16) {
+        self.inner.on_mtu_update(new_mtu);
+    }
+
+    fn window(&self) -> u64 {
+        self.inner.window()
+    }
+
+    fn metrics(&self) -> ControllerMetrics {
+        self.inner.metrics()
+    }
+
+    fn clone_box(&self) -> Box<dyn Controller> {
+        self.moved.notify_one();
+        Box::new(Self { inner: self.inner.clone_box(), moved: Arc::clone(&self.moved) })
+    }
+
+    fn initial_window(&self) -> u64 {
+        self.inner.initial_window()
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any> {
+        self.inner.into_any()
+    }
+}
+
+/// What the end of a QUIC connection means. `verdict` is our own reason, if we closed it.
+pub(crate) fn closed(error: &ConnectionError, verdict: Option<&Closed>) -> Closed {
+    match error {
+        ConnectionError::LocallyClosed => verdict.cloned().unwrap_or(Closed::Here),
+        ConnectionError::TimedOut => Closed::TimedOut,
+        ConnectionError::Reset => Closed::Forgotten,
+        ConnectionError::CidsExhausted => Closed::Network("no connection ids are left".to_owned()),
+        ConnectionError::VersionMismatch => Closed::PeerMisbehaved("it speaks no common QUIC version".to_owned()),
+        ConnectionError::TransportError(error) => match tls_alert(error.code) {
+            Some(_) => Closed::Tls(error.reason.clone()),
+            None => Closed::PeerMisbehaved(error.to_string()),
+        },
+        ConnectionError::ConnectionClosed(close) => match tls_alert(close.error_code) {
+            Some(alert) => alert_received(alert),
+            None => Closed::PeerError { code: close.error_code.into(), reason: printable(&close.reason) },
+        },
+        ConnectionError::ApplicationClosed(close) => {
+            match hitotsu_proto::error::Code::from_wire(close.error_code.into_inner()) {
+                hitotsu_proto::error::Code::H3_NO_ERROR => Closed::Peer,
+                code => Closed::PeerError { code: code.value(), reason: printable(&close.reason) },
+            }
+        }
+    }
+}
+
+/// A TLS alert of the peer.
+pub(crate) fn alert_received(alert: rustls::AlertDescription) -> Closed {
+    use rustls::AlertDescription as Alert;
+    match alert {
+        Alert::BadCertificate
+        | Alert::UnsupportedCertificate
+        | Alert::CertificateRevoked
+        | Alert::CertificateExpired
+        | Alert::CertificateUnknown
+        | Alert::UnknownCA
+        | Alert::AccessDenied
+        | Alert::CertificateRequired => Closed::NotAccepted(format!("{alert:?}")),
+        // rustls' enum, not ours: every other alert is about the handshake itself.
+        _ => Closed::Tls(format!("the peer sent the alert {alert:?}")),
+    }
+}
+
+/// The alert in a QUIC error code (RFC 9001 §4.8).
+fn tls_alert(code: quinn::TransportErrorCode) -> Option<rustls::AlertDescription> {
+    match u64::from(code) {
+        code @ 0x100..=0x1ff => Some(rustls::AlertDescription::from((code & 0xff) as u8)),
+        _ => None,
+    }
+}
+
+/// A peer's words, cut and without control characters, so that they can be logged.
+pub(crate) fn printable(octets: &[u8]) -> String {
+    let octets = octets.get(..limits::CLOSE_REASON_MAX).unwrap_or(octets);
+    String::from_utf8_lossy(octets).chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
