@@ -238,13 +238,14 @@ fn split(section: Vec<RawField>, mut pseudo: impl FnMut(&[u8], Bytes) -> Result<
     Ok(fields)
 }
 
+/// The pseudo-headers of a request, or what stands for them in HTTP/1.1.
 #[derive(Default)]
-struct RequestPseudo {
-    method: Option<Ascii>,
-    protocol: Option<Ascii>,
-    scheme: Option<Ascii>,
-    authority: Option<Ascii>,
-    path: Option<Ascii>,
+pub(crate) struct RequestPseudo {
+    pub(crate) method: Option<Ascii>,
+    pub(crate) protocol: Option<Ascii>,
+    pub(crate) scheme: Option<Ascii>,
+    pub(crate) authority: Option<Ascii>,
+    pub(crate) path: Option<Ascii>,
 }
 
 impl RequestPseudo {
@@ -264,14 +265,15 @@ impl RequestPseudo {
         Ok(())
     }
 
-    fn form(self, host: Option<Bytes>, fields: &Fields) -> Result<RequestForm, Error> {
+    /// What the request asks for.
+    pub(crate) fn form(self, host: Option<Bytes>, fields: &Fields) -> Result<RequestForm, Error> {
         let method = self.method.ok_or(Error::Message("a request without a method"))?;
         if method.is_empty() || !method.bytes().all(is_token) {
             return Err(Error::Message("the method is no token"));
         }
         if method == "CONNECT" {
             if fields.get("content-length").is_some() {
-                return Err(Error::Message("a CONNECT has no content-length"));
+                return Err(Error::Message("a CONNECT with content-length"));
             }
             return match self.protocol {
                 None => connect_form(self.scheme, self.authority, self.path, host),
@@ -408,14 +410,24 @@ pub(crate) fn parse_port(text: &str) -> Option<u16> {
     plain.then(|| text.parse().ok()).flatten()
 }
 
-/// A registered name of letters, digits, dots, hyphens and underscores (253 octets at most, as DNS has it), an IPv4
-/// address, or an IPv6 address in brackets without a zone.
+/// A registered name of letters, digits, dots, hyphens and underscores (253 octets and a final dot at most, as DNS has
+/// it), an IPv4 address, or an IPv6 address in brackets without a zone.
 fn is_host(host: &str) -> bool {
     if let Some(inner) = host.strip_prefix('[') {
         return inner.strip_suffix(']').is_some_and(is_ipv6);
     }
-    let is_name = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'_');
-    !host.is_empty() && host.len() <= 253 && host.bytes().all(is_name)
+    let bare = host.strip_suffix('.').unwrap_or(host);
+    let is_name = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+    let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(is_name);
+    if bare.len() > 253 || !bare.split('.').all(is_label) {
+        return false;
+    }
+    // Resolvers take `127.1`, `0x7f000001` and `2130706433` for addresses; a name-based rule would not.
+    let last = bare.rsplit('.').next().unwrap_or_default();
+    let is_number = |label: &str| {
+        label.bytes().all(|octet| octet.is_ascii_digit()) || label.starts_with("0x") || label.starts_with("0X")
+    };
+    !is_number(last) || host.parse::<std::net::Ipv4Addr>().is_ok()
 }
 
 fn is_ipv6(text: &str) -> bool {

@@ -62,7 +62,10 @@ pub const PATH_BYTES_MAX: usize = 8 * 1024;
 /// Octets of an authority: a host name has at most 253, an IPv6 address in brackets 47; the port adds six.
 pub const AUTHORITY_BYTES_MAX: usize = 320;
 
-/// Octets of a `Proxy-Status` value that is parsed, and of the `details` that is written.
+/// Characters of each text that is written into `Proxy-Status`: a code and a sentence fit.
+pub const PROXY_STATUS_TEXT_CHARS_MAX: usize = 512;
+
+/// Octets of a `Proxy-Status` value that is parsed.
 pub const PROXY_STATUS_BYTES_MAX: usize = 4 * 1024;
 
 /// Members of a `Proxy-Status` list and parameters of one member: one per intermediary, a dozen registered parameters.
