@@ -79,7 +79,11 @@ impl FromStr for GatewayAddress {
 
 impl std::fmt::Display for GatewayAddress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.host.contains(':') { write!(f, "[{}]:{}", self.host, self.port) } else { write!(f, "{}:{}", self.host, self.port) }
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
     }
 }
 
@@ -333,7 +337,11 @@ mod tests {
             ("[listen]\nsocks5 = 1080", "integer `1080`", "mend or remove"),
             ("[[forward]]\nlisten = \"127.0.0.1:1\"\nto = \"x\"", "`forward[0].to`", "needs a port"),
             ("[[forward]]\nlisten = \"192.0.2.1:1\"\nto = \"x:1\"", "`forward[0].listen`", "127.0.0.0/8"),
-            ("[[forward]]\nlisten = \"127.0.0.1:1\"\nto = \"x:1\"\ntransport = \"sctp\"", "`forward[0].transport`", "use `tcp`"),
+            (
+                "[[forward]]\nlisten = \"127.0.0.1:1\"\nto = \"x:1\"\ntransport = \"sctp\"",
+                "`forward[0].transport`",
+                "use `tcp`",
+            ),
             (
                 "[[forward]]\nlisten = \"127.0.0.1:1\"\nto = \"x:1\"\n[[forward]]\nlisten = \"127.0.0.1:1\"\nto = \"y:1\"",
                 "`forward[1].listen`",

@@ -181,9 +181,7 @@ impl RouteTable {
 /// Whether one of the ranges has the target's transport and port.
 #[must_use]
 pub fn covers(ports: &[CataloguePorts], target: &Target) -> bool {
-    ports
-        .iter()
-        .any(|range| range.transport == target.transport && (range.first..=range.last).contains(&target.port))
+    ports.iter().any(|range| range.transport == target.transport && (range.first..=range.last).contains(&target.port))
 }
 
 #[cfg(test)]

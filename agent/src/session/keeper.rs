@@ -236,7 +236,9 @@ fn ends_the_tunnel(failure: &KeepFailure) -> bool {
             let group = problem.code.number() / 100_000;
             group == 1 || group == 2 || matches!(problem.code, Code::SessionKilled | Code::Draining)
         }
-        KeepFailure::Request(RequestFailure::Connection(_) | RequestFailure::NotUnderstood(_) | RequestFailure::Late)
+        KeepFailure::Request(
+            RequestFailure::Connection(_) | RequestFailure::NotUnderstood(_) | RequestFailure::Late,
+        )
         | KeepFailure::Here(_) => false,
     }
 }

@@ -25,14 +25,8 @@ use crate::clock;
 use crate::limits::{DRAIN_TIME_MAX, DRAINING_TUNNELS_MAX};
 
 /// Runs until its task is aborted.
-pub(crate) async fn supervise(
-    shared: Arc<Shared>,
-    config: SessionConfig,
-    feed: Feed,
-    nudges: mpsc::Receiver<Nudge>,
-) {
-    let context =
-        KeeperContext { shared: Arc::clone(&shared), device: config.device, signer: config.signer, feed };
+pub(crate) async fn supervise(shared: Arc<Shared>, config: SessionConfig, feed: Feed, nudges: mpsc::Receiver<Nudge>) {
+    let context = KeeperContext { shared: Arc::clone(&shared), device: config.device, signer: config.signer, feed };
     let supervisor = Supervisor {
         backoff: Backoff::new(shared.timing.backoff),
         shared,

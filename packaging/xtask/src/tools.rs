@@ -10,7 +10,7 @@ use crate::workspace::Workspace;
 const CARGO_DENY_VERSION: &str = "0.20.2";
 
 /// The independent HTTP/3 implementation that our gateway is tested with.
-const AIOQUIC_VERSION: &str = "1.3.0";
+const AIOQUIC_VERSION: &str = "1.7.2";
 
 /// What tells a test where Python with aioquic is.
 pub(crate) const PYTHON_VARIABLE: &str = "HITOTSU_TEST_PYTHON";

@@ -8,10 +8,12 @@
 //! - [`web`] is an intranet: pages in Japanese, a large download, an endless stream.
 //! - [`webdav`] is a document library (RFC 4918) on a folder of sample files.
 //! - [`ssh`] is an SSH server that answers a small fixed set of commands; [`ssh_client`] asks it one.
+//! - [`dns`] knows their names.
 //! - [`echo`] sends back what it gets, over TCP and UDP, and drips bytes slowly.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 mod announce;
+mod dns;
 mod echo;
 mod pages;
 mod ssh;
@@ -60,6 +62,14 @@ enum System {
         /// What to run.
         command: String,
     },
+    /// A name server for the names given.
+    Dns {
+        #[command(flatten)]
+        place: Where,
+        /// A name and its address, as in `portal.example=127.0.0.1`; may be given several times.
+        #[arg(long = "name", value_name = "NAME=ADDRESS")]
+        names: Vec<dns::Record>,
+    },
     /// Sends back every byte.
     TcpEcho(Where),
     /// Sends back every datagram.
@@ -97,6 +107,7 @@ async fn main() -> ExitCode {
         System::SshClient { address, host_key, socks, command } => {
             return ssh_client::run(&address, &host_key, socks, &command).await;
         }
+        System::Dns { place, names } => dns::serve(&place, &names).await,
         System::TcpEcho(place) => echo::tcp(&place).await,
         System::UdpEcho(place) => echo::udp(&place).await,
         System::Slow { place, every_ms, lines } => echo::slow(&place, every_ms, lines).await,
