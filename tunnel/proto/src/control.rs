@@ -184,3 +184,6 @@ fn sole_integer(payload: &[u8]) -> Result<u64, Error> {
         Some((_, [_, ..])) | None => Err(Error::Frame("not exactly one integer")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -334,3 +334,6 @@ impl Payload {
         (self.held.len() == self.length).then(|| std::mem::take(&mut self.held).freeze())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,6 +56,12 @@ pub const H1_HEAD_BYTES_MAX: usize = 32 * 1024;
 /// Fields of one HTTP/1.1 head.
 pub const H1_FIELDS_MAX: usize = 100;
 
+/// Octets of one line between chunks: a size of 16 digits and an extension that we ignore.
+pub const H1_CHUNK_LINE_BYTES_MAX: usize = 1024;
+
+/// Octets of the trailers after a chunked body, which we ignore.
+pub const H1_TRAILERS_BYTES_MAX: usize = 8 * 1024;
+
 /// Octets of a request's path with its query.
 pub const PATH_BYTES_MAX: usize = 8 * 1024;
 
