@@ -70,3 +70,81 @@ pub fn encode_udp(stream: u64, payload: &[u8]) -> Bytes {
     out.put_slice(payload);
     out.freeze()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Code, Scope};
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_datagram_belongs_to_four_times_its_quarter_stream_id() {
+        for (stream, first) in [(0, &[0][..]), (4, &[1]), (8, &[2]), (256, &[0x40, 64])] {
+            let wire = encode_udp(stream, b"payload");
+            assert!(wire.starts_with(first), "{stream}");
+            assert_eq!(wire.len(), udp_overhead(stream) + 7);
+            let read = decode(wire).unwrap();
+            assert_eq!(read.stream, stream);
+            assert_eq!(udp_payload(read.payload).unwrap().unwrap(), "payload");
+        }
+    }
+
+    #[test]
+    fn a_quarter_stream_id_beyond_2_to_the_60_is_a_datagram_error() {
+        let mut wire = BytesMut::new();
+        varint::encode(QUARTER_STREAM_ID_MAX, &mut wire);
+        assert_eq!(decode(wire.clone().freeze()).unwrap().stream, (1 << 62) - 4);
+        wire.clear();
+        varint::encode(QUARTER_STREAM_ID_MAX + 1, &mut wire);
+        let error = decode(wire.freeze()).unwrap_err();
+        assert_eq!((error.code(), error.scope()), (Code::H3_DATAGRAM_ERROR, Scope::Connection));
+    }
+
+    #[test]
+    fn a_datagram_too_short_for_its_quarter_stream_id_is_a_datagram_error() {
+        for wire in [&[][..], &[0x40], &[0xc0, 0, 0]] {
+            assert_eq!(decode(Bytes::copy_from_slice(wire)).unwrap_err().code(), Code::H3_DATAGRAM_ERROR);
+        }
+    }
+
+    #[test]
+    fn a_context_other_than_zero_is_dropped_silently() {
+        for payload in [&[1][..], &[2, 1, 2, 3], &[0x40, 1, 9], &[0xff; 8]] {
+            assert_eq!(udp_payload(Bytes::copy_from_slice(payload)), Ok(None));
+        }
+    }
+
+    #[test]
+    fn a_payload_without_a_whole_context_id_is_malformed() {
+        for payload in [&[][..], &[0x40], &[0x80, 0]] {
+            let error = udp_payload(Bytes::copy_from_slice(payload)).unwrap_err();
+            assert_eq!((error.code(), error.scope()), (Code::H3_MESSAGE_ERROR, Scope::Stream));
+        }
+    }
+
+    #[test]
+    fn an_empty_udp_payload_is_delivered_and_an_impossible_one_is_refused() {
+        assert_eq!(udp_payload(Bytes::from_static(&[0])), Ok(Some(Bytes::new())));
+        assert_eq!(
+            udp_payload(Bytes::from(vec![0; UDP_PAYLOAD_BYTES_MAX + 1])).unwrap().unwrap().len(),
+            UDP_PAYLOAD_BYTES_MAX
+        );
+        assert!(udp_payload(Bytes::from(vec![0; UDP_PAYLOAD_BYTES_MAX + 2])).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(stream in 0u64..=QUARTER_STREAM_ID_MAX, payload: Vec<u8>) {
+            let read = decode(encode_udp(stream * 4, &payload)).unwrap();
+            prop_assert_eq!(read.stream, stream * 4);
+            prop_assert_eq!(udp_payload(read.payload).unwrap().unwrap(), payload);
+        }
+
+        #[test]
+        fn no_octets_make_the_reader_panic(wire: Vec<u8>) {
+            if let Ok(read) = decode(Bytes::from(wire)) {
+                let _ = udp_payload(read.payload);
+            }
+        }
+    }
+}

@@ -228,3 +228,34 @@ impl Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_the_values_and_names_of_the_rfcs() {
+        for (code, value, name) in [
+            (Code::H3_DATAGRAM_ERROR, 0x33, "H3_DATAGRAM_ERROR"),
+            (Code::H3_NO_ERROR, 0x100, "H3_NO_ERROR"),
+            (Code::H3_MESSAGE_ERROR, 0x10e, "H3_MESSAGE_ERROR"),
+            (Code::H3_CONNECT_ERROR, 0x10f, "H3_CONNECT_ERROR"),
+            (Code::QPACK_DECODER_STREAM_ERROR, 0x202, "QPACK_DECODER_STREAM_ERROR"),
+        ] {
+            assert_eq!((code.value(), code.to_string().as_str()), (value, name));
+            assert_eq!(Code::from_wire(value), code);
+        }
+        assert_eq!(Code::from_wire(0x21).to_string(), "0x21");
+        assert_eq!(Code::from_wire(0x21).name(), None);
+    }
+
+    #[test]
+    fn an_error_says_what_it_is_and_how_far_it_reaches() {
+        let error = Error::FrameUnexpected(0x2);
+        assert_eq!(error.to_string(), "a frame of type 0x2 must not come here");
+        assert_eq!((error.code(), error.scope()), (Code::H3_FRAME_UNEXPECTED, Scope::Connection));
+        assert_eq!(Error::HeadOverLimit("x").status(), 431);
+        assert_eq!(Error::ConnectionOverLimit("x").scope(), Scope::Connection);
+        assert_eq!(Error::RequestIncomplete.scope(), Scope::Stream);
+    }
+}

@@ -224,3 +224,53 @@ pub(crate) fn is_field_value(value: &[u8]) -> bool {
         && !edge(value.last())
         && value.iter().all(|octet| *octet == b'\t' || (*octet >= b' ' && *octet != 0x7f))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_lower_case_and_keep_their_order() {
+        let mut fields =
+            Fields::new().with("X-One", "1").unwrap().with("x-two", "2").unwrap().with("X-ONE", "3").unwrap();
+        assert_eq!(fields.get("x-one").unwrap(), "1");
+        assert_eq!(fields.all("x-one").collect::<Vec<_>>(), ["1", "3"]);
+        fields.remove("x-one");
+        assert_eq!(fields.iter().map(|field| field.name.as_str()).collect::<Vec<_>>(), ["x-two"]);
+    }
+
+    #[test]
+    fn nothing_that_would_break_out_of_a_line_gets_in() {
+        for (name, value) in
+            [("x y", "1"), ("", "1"), ("x", "a\r\nb: c"), ("x\r\ny", "1"), ("x", "a\0"), (":path", "/")]
+        {
+            assert!(Fields::new().with(name, value).is_err(), "{name:?} {value:?}");
+        }
+    }
+
+    #[test]
+    fn the_capsule_protocol_is_a_lone_structured_true() {
+        let with = |values: &[&'static str]| {
+            let mut fields = Fields::new();
+            values.iter().for_each(|value| fields.push("capsule-protocol", *value).unwrap());
+            fields.capsule_protocol()
+        };
+        assert!(with(&["?1"]) && with(&["?1;x=1"]));
+        assert!(
+            !with(&[])
+                && !with(&["?0"])
+                && !with(&["1"])
+                && !with(&["true"])
+                && !with(&["?1", "?1"])
+                && !with(&["?1, ?1"])
+        );
+    }
+
+    #[test]
+    fn ascii_takes_visible_characters_only() {
+        assert_eq!(Ascii::new("a-b").unwrap(), "a-b");
+        for text in ["a b", "a\t", "\u{3042}", "a\x7f", "\0"] {
+            assert_eq!(Ascii::new(text), None);
+        }
+    }
+}

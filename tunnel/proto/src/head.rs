@@ -450,3 +450,6 @@ fn headers_frame<'a>(pseudo: Vec<(&'a [u8], &'a [u8])>, fields: &'a Fields) -> B
     frame::write_headers(&section, &mut out);
     out.freeze()
 }
+
+#[cfg(test)]
+mod tests;

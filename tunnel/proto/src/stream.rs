@@ -89,3 +89,56 @@ pub fn write_control_type(out: &mut impl BufMut) {
 pub fn write_grease_type(seed: u64, out: &mut impl BufMut) {
     varint::encode(frame::reserved(seed), out);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Code;
+
+    #[test]
+    fn each_critical_stream_may_be_opened_once() {
+        for (stream_type, kind) in [
+            (CONTROL, UniStream::Control),
+            (QPACK_ENCODER, UniStream::QpackEncoder),
+            (QPACK_DECODER, UniStream::QpackDecoder),
+        ] {
+            let mut streams = UniStreams::new(Side::Server);
+            assert_eq!(streams.open(stream_type), Ok(kind));
+            assert_eq!(streams.open(stream_type).unwrap_err().code(), Code::H3_STREAM_CREATION_ERROR);
+        }
+    }
+
+    #[test]
+    fn a_push_stream_is_an_error_on_both_sides() {
+        assert_eq!(UniStreams::new(Side::Server).open(PUSH).unwrap_err().code(), Code::H3_STREAM_CREATION_ERROR);
+        assert_eq!(UniStreams::new(Side::Client).open(PUSH).unwrap_err().code(), Code::H3_ID_ERROR);
+    }
+
+    #[test]
+    fn unknown_and_reserved_streams_are_ignored_however_many() {
+        let mut streams = UniStreams::new(Side::Server);
+        for stream_type in [0x21, 0x21, 0x40, 0x54, varint::MAX] {
+            assert_eq!(streams.open(stream_type), Ok(UniStream::Ignored));
+        }
+    }
+
+    #[test]
+    fn a_type_may_come_octet_by_octet_and_leaves_what_follows() {
+        let mut reader = UniStreamReader::default();
+        assert_eq!(reader.read(&mut Bytes::from_static(&[0x40])), None);
+        let mut rest = Bytes::from_static(&[0x21, 9, 9]);
+        assert_eq!(reader.read(&mut rest), Some(0x21));
+        assert_eq!(&rest[..], [9, 9]);
+    }
+
+    #[test]
+    fn our_own_streams_are_understood() {
+        let mut wire = Vec::new();
+        write_control_type(&mut wire);
+        write_grease_type(77, &mut wire);
+        let (mut input, mut streams) = (Bytes::from(wire), UniStreams::new(Side::Client));
+        let mut next = || UniStreamReader::default().read(&mut input).unwrap();
+        assert_eq!(streams.open(next()), Ok(UniStream::Control));
+        assert_eq!(streams.open(next()), Ok(UniStream::Ignored));
+    }
+}
