@@ -1,8 +1,19 @@
 //! A UDP flow: datagrams both ways, as QUIC datagrams where both sides have them, else as capsules.
 
-use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use crate::fault::FlowError;
+use bytes::Bytes;
+use hitotsu_proto::capsule::{self, CapsuleReader};
+use hitotsu_proto::datagram::{self, udp_payload};
+use hitotsu_proto::error::Error;
+use hitotsu_proto::limits::UDP_PAYLOAD_BYTES_MAX;
+use quinn::SendDatagramError;
+use tokio::sync::mpsc;
+
+use crate::fault::{FlowError, ResetReason};
+use crate::flow::{Batch, FlowRecv, FlowSend};
+use crate::h3;
 
 /// A UDP flow of CONNECT-UDP (RFC 9298).
 #[derive(Debug)]
@@ -12,6 +23,24 @@ pub struct UdpFlow {
 }
 
 impl UdpFlow {
+    pub(crate) fn new(send: FlowSend, recv: FlowRecv, path: Option<DatagramPath>, options: UdpOptions) -> Self {
+        let (path, datagrams) = match path {
+            Some(DatagramPath { path, datagrams }) => (Some(path), Some(datagrams)),
+            None => (None, None),
+        };
+        Self {
+            send: UdpSend { stream: send, path: path.clone(), options },
+            recv: UdpRecv {
+                stream: recv,
+                capsules: CapsuleReader::default(),
+                held: Bytes::new(),
+                batch: Batch::default(),
+                datagrams,
+                _path: path,
+            },
+        }
+    }
+
     /// See [`UdpSend::send`].
     ///
     /// # Errors
@@ -45,8 +74,6 @@ pub enum Sent {
         /// The largest payload that fits at this moment.
         limit: usize,
     },
-    /// The queue was full; it was dropped and counted.
-    Dropped,
 }
 
 /// How a UDP flow treats what does not fit.
@@ -60,44 +87,72 @@ pub struct UdpOptions {
 /// The half that sends to the peer.
 #[derive(Debug)]
 pub struct UdpSend {
-    inner: Inner,
+    stream: FlowSend,
+    path: Option<Arc<Path>>,
+    options: UdpOptions,
 }
 
 /// The half that receives from the peer.
 #[derive(Debug)]
 pub struct UdpRecv {
-    inner: Inner,
+    stream: FlowRecv,
+    capsules: CapsuleReader,
+    /// Octets of capsules that were not read yet.
+    held: Bytes,
+    batch: Batch,
+    datagrams: Option<mpsc::Receiver<Bytes>>,
+    _path: Option<Arc<Path>>,
 }
-
-#[derive(Debug)]
-enum Inner {}
 
 impl UdpSend {
     /// Sends one UDP payload.
     ///
     /// # Errors
     /// When the flow or its connection is over.
-    pub async fn send(&mut self, _payload: Bytes) -> Result<Sent, FlowError> {
-        match self.inner {}
+    pub async fn send(&mut self, payload: Bytes) -> Result<Sent, FlowError> {
+        if let Some(path) = self.agreed_path() {
+            match path.send(&payload)? {
+                Sent::TooLarge { .. } if self.options.oversize_as_capsule => {}
+                sent @ Sent::TooLarge { .. } => {
+                    path.shared.oversize.fetch_add(1, Ordering::Relaxed);
+                    return Ok(sent);
+                }
+                Sent::Queued => return Ok(Sent::Queued),
+            }
+        }
+        if payload.len() > UDP_PAYLOAD_BYTES_MAX {
+            return Ok(Sent::TooLarge { limit: UDP_PAYLOAD_BYTES_MAX });
+        }
+        self.stream.send(capsule::encode_udp(&payload)).await?;
+        Ok(Sent::Queued)
     }
 
     /// The largest payload that fits at this moment; it changes with the path.
     #[must_use]
     pub fn payload_max(&self) -> usize {
-        match self.inner {}
+        self.agreed_path().map_or(UDP_PAYLOAD_BYTES_MAX, Path::payload_max)
     }
 
     /// Ends the flow in order.
     ///
     /// # Errors
     /// When the flow or its connection is over already.
-    pub async fn finish(self) -> Result<(), FlowError> {
-        match self.inner {}
+    pub async fn finish(mut self) -> Result<(), FlowError> {
+        self.stream.finish().await
     }
 
     /// Ends the flow abruptly.
-    pub fn reset(self, _reason: crate::fault::ResetReason) {
-        match self.inner {}
+    pub fn reset(self, reason: ResetReason) {
+        self.stream.reset(reason);
+    }
+
+    /// Completes when the peer does not want more, or the connection is gone. Cancel-safe.
+    pub async fn stopped(&mut self) -> FlowError {
+        self.stream.stopped().await
+    }
+
+    fn agreed_path(&self) -> Option<&Path> {
+        self.path.as_deref().filter(|path| path.shared.datagrams_agreed())
     }
 }
 
@@ -107,6 +162,113 @@ impl UdpRecv {
     /// # Errors
     /// When the flow was reset or its connection is gone.
     pub async fn recv(&mut self) -> Result<Option<Bytes>, FlowError> {
-        match self.inner {}
+        loop {
+            if let Some(payload) = self.parse().map_err(|error| self.fault(error))? {
+                return Ok(Some(payload));
+            }
+            let datagram = async {
+                match &mut self.datagrams {
+                    Some(datagrams) => datagrams.recv().await,
+                    None => None,
+                }
+            };
+            tokio::select! {
+                biased;
+                Some(datagram) = datagram => {
+                    if let Some(payload) = udp_payload(datagram).map_err(|error| self.fault(error))? {
+                        return Ok(Some(payload));
+                    }
+                }
+                received = self.stream.recv() => match received? {
+                    Some(batch) => self.batch = batch,
+                    None => {
+                        self.capsules.finish().map_err(|error| self.fault(error))?;
+                        return Ok(None);
+                    }
+                },
+            }
+        }
+    }
+
+    /// Tells the peer that nothing more will be read.
+    pub fn stop(self, reason: ResetReason) {
+        self.stream.stop(reason);
+    }
+
+    /// The next payload in the capsules that are here.
+    fn parse(&mut self) -> Result<Option<Bytes>, Error> {
+        loop {
+            while let Some(value) = self.capsules.read(&mut self.held)? {
+                if let Some(payload) = udp_payload(value)? {
+                    return Ok(Some(payload));
+                }
+            }
+            match self.batch.pop() {
+                Some(piece) => self.held = piece,
+                None => return Ok(None),
+            }
+        }
+    }
+
+    fn fault(&mut self, error: Error) -> FlowError {
+        match error {
+            Error::StreamOverLimit(what) => {
+                self.stream.abort(ResetReason::ExcessiveLoad);
+                FlowError::OverLimit(what)
+            }
+            error => {
+                self.stream.abort(ResetReason::Message);
+                tracing::debug!(%error, "a malformed capsule or datagram");
+                FlowError::PeerMisbehaved("a malformed capsule or datagram")
+            }
+        }
+    }
+}
+
+/// The way of one flow's datagrams on an HTTP/3 connection, before the flow is accepted.
+#[derive(Debug)]
+pub(crate) struct DatagramPath {
+    path: Arc<Path>,
+    datagrams: mpsc::Receiver<Bytes>,
+}
+
+impl DatagramPath {
+    /// From now on datagrams for the stream are taken.
+    pub(crate) fn new(shared: Arc<h3::Shared>, stream: u64) -> Self {
+        let datagrams = shared.demux.register(stream);
+        Self { path: Arc::new(Path { shared, stream }), datagrams }
+    }
+}
+
+/// While a half of the flow lives, its datagrams are taken.
+#[derive(Debug)]
+struct Path {
+    shared: Arc<h3::Shared>,
+    stream: u64,
+}
+
+impl Path {
+    fn send(&self, payload: &[u8]) -> Result<Sent, FlowError> {
+        let limit = self.payload_max();
+        if payload.len() > limit {
+            return Ok(Sent::TooLarge { limit });
+        }
+        match self.shared.quic.send_datagram(datagram::encode_udp(self.stream, payload)) {
+            Ok(()) => Ok(Sent::Queued),
+            // The path shrank in between.
+            Err(SendDatagramError::TooLarge) => Ok(Sent::TooLarge { limit: self.payload_max() }),
+            Err(SendDatagramError::UnsupportedByPeer | SendDatagramError::Disabled) => Ok(Sent::TooLarge { limit: 0 }),
+            Err(SendDatagramError::ConnectionLost(error)) => Err(FlowError::Connection(self.shared.closed(&error))),
+        }
+    }
+
+    fn payload_max(&self) -> usize {
+        self.shared.quic.max_datagram_size().unwrap_or_default().saturating_sub(datagram::udp_overhead(self.stream))
+    }
+}
+
+impl Drop for Path {
+    fn drop(&mut self) {
+        self.shared.demux.remove(self.stream);
     }
 }

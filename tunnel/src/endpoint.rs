@@ -224,7 +224,7 @@ pub(crate) fn alert_received(alert: rustls::AlertDescription) -> Closed {
 }
 
 /// The alert in a QUIC error code (RFC 9001 §4.8).
-fn tls_alert(code: quinn::TransportErrorCode) -> Option<rustls::AlertDescription> {
+pub(crate) fn tls_alert(code: quinn_proto::TransportErrorCode) -> Option<rustls::AlertDescription> {
     match u64::from(code) {
         code @ 0x100..=0x1ff => Some(rustls::AlertDescription::from((code & 0xff) as u8)),
         _ => None,

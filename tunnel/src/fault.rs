@@ -24,6 +24,8 @@ pub enum ResetReason {
     ExcessiveLoad,
     /// A fault of the side that resets (`H3_INTERNAL_ERROR`, `INTERNAL_ERROR`).
     Internal,
+    /// Nothing is wrong, but the rest is not needed (`H3_NO_ERROR`, `NO_ERROR`).
+    NoError,
     /// A code without a meaning of its own here.
     Other(u64),
 }
@@ -83,6 +85,20 @@ pub enum FlowError {
     /// Our caller used a half that it had finished or reset.
     #[error("this half of the flow was already finished")]
     Finished,
+}
+
+impl FlowError {
+    /// How to reset what depends on the flow that failed so.
+    #[must_use]
+    pub fn reason(&self) -> ResetReason {
+        match self {
+            Self::Reset(reason) => *reason,
+            Self::PeerMisbehaved(_) => ResetReason::Message,
+            Self::OverLimit(_) => ResetReason::ExcessiveLoad,
+            Self::Connection(_) => ResetReason::Connect,
+            Self::Finished => ResetReason::Internal,
+        }
+    }
 }
 
 /// An answer other than 2xx to the opening of a flow.

@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use http::Response;
 
 use crate::fault::{FlowError, ResetReason};
+use crate::{h3, message};
 
 /// The half of a flow that sends to the peer. Dropping it unfinished resets the flow.
 #[derive(Debug)]
@@ -14,16 +16,24 @@ pub struct FlowSend {
 }
 
 #[derive(Debug)]
-enum SendInner {}
+enum SendInner {
+    H3(h3::send::SendHalf),
+}
 
 impl FlowSend {
+    pub(crate) fn h3(half: h3::send::SendHalf) -> Self {
+        Self { inner: SendInner::H3(half) }
+    }
+
     /// Sends octets, waiting for as long as the peer gives no credit. Cancelling it is safe: what was not yet taken is
     /// kept and sent before the next call's octets.
     ///
     /// # Errors
     /// [`FlowError::Reset`] when the peer does not want more, [`FlowError::Connection`] when the connection is gone.
-    pub async fn send(&mut self, _octets: Bytes) -> Result<(), FlowError> {
-        match self.inner {}
+    pub async fn send(&mut self, octets: Bytes) -> Result<(), FlowError> {
+        match &mut self.inner {
+            SendInner::H3(half) => half.send(octets).await,
+        }
     }
 
     /// Ends this half in order (FIN); the other half goes on.
@@ -31,17 +41,23 @@ impl FlowSend {
     /// # Errors
     /// As [`FlowSend::send`].
     pub async fn finish(&mut self) -> Result<(), FlowError> {
-        match self.inner {}
+        match &mut self.inner {
+            SendInner::H3(half) => half.finish().await,
+        }
     }
 
     /// Ends the flow abruptly.
-    pub fn reset(self, _reason: ResetReason) {
-        match self.inner {}
+    pub fn reset(mut self, reason: ResetReason) {
+        match &mut self.inner {
+            SendInner::H3(half) => half.reset(reason),
+        }
     }
 
-    /// Completes when the peer resets this half; never when it does not.
+    /// Completes when the peer does not want more, or the connection is gone; never when neither happens. Cancel-safe.
     pub async fn stopped(&mut self) -> FlowError {
-        match self.inner {}
+        match &mut self.inner {
+            SendInner::H3(half) => half.stopped().await,
+        }
     }
 }
 
@@ -52,20 +68,80 @@ pub struct FlowRecv {
 }
 
 #[derive(Debug)]
-enum RecvInner {}
+enum RecvInner {
+    H3(h3::recv::RecvHalf),
+}
 
 impl FlowRecv {
-    /// The next octets, at most [`crate::limits::BATCH_OCTETS_MAX`]; `None` is the peer's FIN. Cancel-safe.
+    pub(crate) fn h3(half: h3::recv::RecvHalf) -> Self {
+        Self { inner: RecvInner::H3(half) }
+    }
+
+    /// The next octets, at most [`crate::limits::BATCH_OCTETS_MAX`] and a packet; `None` is the peer's FIN. Cancel-safe.
     ///
     /// # Errors
     /// [`FlowError::Reset`] when the peer resets the flow, and everything else that ends it.
     pub async fn recv(&mut self) -> Result<Option<Batch>, FlowError> {
-        match self.inner {}
+        match &mut self.inner {
+            RecvInner::H3(half) => half.recv().await,
+        }
     }
 
     /// Tells the peer that nothing more will be read.
-    pub fn stop(self, _reason: ResetReason) {
-        match self.inner {}
+    pub fn stop(mut self, reason: ResetReason) {
+        self.abort(reason);
+    }
+
+    pub(crate) fn abort(&mut self, reason: ResetReason) {
+        match &mut self.inner {
+            RecvInner::H3(half) => half.stop(reason),
+        }
+    }
+
+    /// Completes when the peer resets this half; never when it does not. Reads nothing.
+    pub(crate) async fn received_reset(&mut self) {
+        match &mut self.inner {
+            RecvInner::H3(half) => half.received_reset().await,
+        }
+    }
+
+    /// The head of the answer to our request.
+    pub(crate) async fn response(&mut self) -> Result<Response<()>, FlowError> {
+        match &mut self.inner {
+            RecvInner::H3(half) => Ok(message::response(&half.response().await?)),
+        }
+    }
+
+    /// The answer was yes: what follows is the flow.
+    pub(crate) fn tunnel(&mut self) {
+        match &mut self.inner {
+            RecvInner::H3(half) => half.tunnel(),
+        }
+    }
+
+    /// What comes before FIN, an error or the limit.
+    pub(crate) async fn body_prefix(&mut self, limit: usize) -> Bytes {
+        let mut body = BytesMut::new();
+        while let Ok(Some(batch)) = self.recv().await {
+            body.put(batch.take(limit - body.len()));
+            if body.len() == limit {
+                break;
+            }
+        }
+        body.freeze()
+    }
+
+    /// Everything up to FIN.
+    pub(crate) async fn body(&mut self, limit: usize) -> Result<Bytes, FlowError> {
+        let mut body = BytesMut::new();
+        while let Some(batch) = self.recv().await? {
+            if body.len() + batch.len() > limit {
+                self.abort(ResetReason::ExcessiveLoad);
+                return Err(FlowError::OverLimit("octets of the body"));
+            }
+            body.put(batch);
+        }
+        Ok(body.freeze())
     }
 }
 
@@ -94,6 +170,13 @@ impl Batch {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.length == 0
+    }
+
+    /// Takes the first piece.
+    pub(crate) fn pop(&mut self) -> Option<Bytes> {
+        let piece = self.pieces.pop_front()?;
+        self.length -= piece.len();
+        Some(piece)
     }
 
     /// Adds a piece at the end.
@@ -147,8 +230,8 @@ impl Buf for Batch {
             }
             return taken;
         }
-        let mut joined = bytes::BytesMut::with_capacity(length);
-        bytes::BufMut::put(&mut joined, self.take(length));
+        let mut joined = BytesMut::with_capacity(length);
+        joined.put(self.take(length));
         joined.freeze()
     }
 }

@@ -17,16 +17,17 @@ pub mod crypto;
 mod endpoint;
 
 pub mod dialer;
-
-pub mod client;
-
 pub mod listener;
 
+pub mod client;
 pub mod server;
 
-pub mod flow;
+mod h3;
+mod message;
+mod task;
 
 pub mod datagram;
+pub mod flow;
 
 pub mod relay;
 

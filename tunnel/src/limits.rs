@@ -112,3 +112,6 @@ pub const MTU_MAX: u16 = 1452;
 
 /// Path discovery ends when it would gain less, in octets.
 pub const MTU_CHANGE_MIN: u16 = 8;
+
+/// Time between the beginnings of attempts at a gateway's addresses (RFC 8305 §5).
+pub const ADDRESS_STAGGER: Duration = Duration::from_millis(250);

@@ -1,14 +1,23 @@
 //! One UDP and TCP port: handshakes run in tasks of their own, verified connections come out.
 
+mod quic;
+mod tcp;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustls::server::{ClientHello, ResolvesServerCert, danger::ClientCertVerifier};
+use rustls::server::ResolvesServerCert;
+use rustls::server::danger::ClientCertVerifier;
 use rustls_pki_types::CertificateDer;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Mutex, mpsc};
+use tokio_util::sync::CancellationToken;
 
 use crate::fault::ListenError;
 use crate::server::{ServerConnection, TransportKind};
+use crate::task::Task;
+use crate::{endpoint, limits};
 
 /// What to listen on, and as whom.
 #[derive(Clone, Debug)]
@@ -41,9 +50,9 @@ pub struct OtherProtocol {
 /// Bounds on connections that have not proven themselves.
 #[derive(Clone, Copy, Debug)]
 pub struct HandshakeLimits {
-    /// From this many unfinished QUIC handshakes on, a client must prove its address first (Retry).
+    /// From this many unfinished handshakes on, a client of QUIC must prove its address first (Retry).
     pub retry_from: usize,
-    /// From this many unfinished handshakes on, new ones are turned away.
+    /// From this many unfinished handshakes on, new ones are turned away. Each costs about 25 KiB.
     pub refuse_from: usize,
     /// How long a handshake may take.
     pub patience: std::time::Duration,
@@ -86,10 +95,14 @@ pub struct Handshaken {
     pub connection: ServerConnection,
 }
 
-/// A listening port.
+/// A listening port. Dropping it ends it; connections that came out of it live on.
 #[derive(Debug)]
 pub struct Listener {
     address: SocketAddr,
+    endpoint: quinn::Endpoint,
+    arrivals: Mutex<mpsc::Receiver<Arrival>>,
+    stop: CancellationToken,
+    _tasks: [Task; 2],
 }
 
 impl Listener {
@@ -97,9 +110,16 @@ impl Listener {
     ///
     /// # Errors
     /// See [`ListenError`].
-    pub async fn bind(_config: ListenerConfig) -> Result<Self, ListenError> {
-        let _: Option<ClientHello<'_>> = None;
-        Err(ListenError::Misconfigured("not built yet".to_owned()))
+    pub async fn bind(config: ListenerConfig) -> Result<Self, ListenError> {
+        let (tcp, udp, address) = sockets(config.address).await?;
+        let (sender, arrivals) = mpsc::channel(limits::ARRIVALS_WAITING_MAX);
+        let stop = CancellationToken::new();
+        let unfinished = Arc::new(AtomicUsize::new(0));
+        let quic = quic::Acceptor::new(&config, udp, Arc::clone(&unfinished))?;
+        let tls = tcp::Acceptor::new(&config, tcp, unfinished)?;
+        let endpoint = quic.endpoint();
+        let tasks = [Task::spawn(quic.run(sender.clone(), stop.clone())), Task::spawn(tls.run(sender, stop.clone()))];
+        Ok(Self { address, endpoint, arrivals: Mutex::new(arrivals), stop, _tasks: tasks })
     }
 
     /// The address, with the port that was chosen.
@@ -110,9 +130,50 @@ impl Listener {
 
     /// The next arrival; `None` after [`Listener::stop`]. Cancel-safe.
     pub async fn accept(&self) -> Option<Arrival> {
-        None
+        self.arrivals.lock().await.recv().await
     }
 
     /// Accepts no new connections any more; those that are there live on.
-    pub fn stop(&self) {}
+    pub fn stop(&self) {
+        self.endpoint.set_server_config(None);
+        self.stop.cancel();
+    }
+
+    /// Completes when everything that was sent on closed QUIC connections has left.
+    pub async fn wait_idle(&self) {
+        self.endpoint.wait_idle().await;
+    }
+}
+
+/// A TCP and a UDP socket on one port.
+async fn sockets(wanted: SocketAddr) -> Result<(TcpListener, std::net::UdpSocket, SocketAddr), ListenError> {
+    let failed = |source| ListenError::Bind { address: wanted, source };
+    let mut attempts = 0;
+    loop {
+        let tcp = TcpListener::bind(wanted).await.map_err(failed)?;
+        let address = tcp.local_addr().map_err(failed)?;
+        match endpoint::udp_socket(address) {
+            Ok(udp) => return Ok((tcp, udp, address)),
+            // The system's choice for TCP may be taken for UDP.
+            Err(_) if wanted.port() == 0 && attempts < 16 => attempts += 1,
+            Err(source) => return Err(failed(source)),
+        }
+    }
+}
+
+/// Counts a handshake that is not finished.
+#[derive(Debug)]
+struct Unfinished(Arc<AtomicUsize>);
+
+impl Unfinished {
+    fn begin(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }

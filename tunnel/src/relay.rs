@@ -1,15 +1,14 @@
 //! Moves octets between a socket and a flow, for both programs.
 
+mod tcp;
+mod udp;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use tokio::net::{TcpStream, UdpSocket};
-use tokio_util::sync::CancellationToken;
-
-use crate::datagram::UdpFlow;
+pub use self::tcp::tcp;
+pub use self::udp::udp;
 use crate::fault::{FlowError, ResetReason};
-use crate::flow::{FlowRecv, FlowSend};
 
 /// Live counters of a relay; clones share them.
 #[derive(Clone, Debug, Default)]
@@ -59,24 +58,40 @@ pub enum RelayEnd {
     Idle,
 }
 
-/// Relays a TCP flow until both directions have ended, one of them is reset, or `cut` is cancelled.
-pub async fn tcp(
-    _stream: TcpStream,
-    _send: FlowSend,
-    _recv: FlowRecv,
-    _counters: Counters,
-    _cut: CancellationToken,
-) -> RelayOutcome {
-    RelayOutcome { to_tunnel: 0, to_socket: 0, end: RelayEnd::Cut }
+impl Counters {
+    fn outcome(&self, end: RelayEnd) -> RelayOutcome {
+        RelayOutcome { to_tunnel: self.to_tunnel(), to_socket: self.to_socket(), end }
+    }
+
+    fn add_to_tunnel(&self, octets: usize) {
+        let [to_tunnel, _] = &*self.0;
+        to_tunnel.fetch_add(octets as u64, Ordering::Relaxed);
+    }
+
+    fn add_to_socket(&self, octets: usize) {
+        let [_, to_socket] = &*self.0;
+        to_socket.fetch_add(octets as u64, Ordering::Relaxed);
+    }
 }
 
-/// Relays a UDP flow over a connected socket until either side ends, nothing passes for `idle`, or `cut` is cancelled.
-pub async fn udp(
-    _socket: UdpSocket,
-    _flow: UdpFlow,
-    _counters: Counters,
-    _cut: CancellationToken,
-    _idle: Duration,
-) -> RelayOutcome {
-    RelayOutcome { to_tunnel: 0, to_socket: 0, end: RelayEnd::Cut }
+impl RelayEnd {
+    fn of(error: FlowError) -> Self {
+        match error {
+            FlowError::Reset(reason) => Self::ResetByPeer(reason),
+            error @ (FlowError::PeerMisbehaved(_)
+            | FlowError::OverLimit(_)
+            | FlowError::Connection(_)
+            | FlowError::Finished) => Self::Tunnel(error),
+        }
+    }
+
+    /// What the flow's peer is told.
+    fn reason(&self) -> ResetReason {
+        match self {
+            Self::ResetBySocket => ResetReason::Connect,
+            Self::ResetByPeer(reason) => *reason,
+            Self::Tunnel(error) => error.reason(),
+            Self::Finished | Self::Cut | Self::Idle => ResetReason::Cancelled,
+        }
+    }
 }

@@ -1,13 +1,19 @@
 //! The gateway's end of a connection: exchanges come in, each is accepted, refused or answered.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use hitotsu_proto::error::Code;
+use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Response};
+use tokio::sync::{Mutex, Notify, mpsc};
 
-use crate::datagram::{UdpFlow, UdpOptions};
-use crate::fault::{Closed, FlowError};
+use crate::datagram::{DatagramPath, UdpFlow, UdpOptions};
+use crate::fault::{Closed, FlowError, ResetReason};
 use crate::flow::{FlowRecv, FlowSend};
+use crate::task::Task;
+use crate::{h3, limits, message};
 
 /// Which HTTP carries the tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,56 +29,118 @@ pub enum TransportKind {
 /// A verified connection. All clones are the same connection; when the last one is dropped, it is closed.
 #[derive(Clone, Debug)]
 pub struct ServerConnection {
-    inner: Inner,
+    inner: Arc<Inner>,
 }
 
-#[derive(Clone, Debug)]
-enum Inner {}
+#[derive(Debug)]
+struct Inner {
+    exchanges: Mutex<mpsc::Receiver<Exchange>>,
+    link: Link,
+    _driver: Task,
+}
+
+#[derive(Debug)]
+enum Link {
+    Quic { shared: Arc<h3::Shared>, moved: Arc<Notify> },
+}
 
 impl ServerConnection {
+    pub(crate) fn h3(quic: quinn::Connection, moved: Arc<Notify>) -> Self {
+        let shared = h3::Shared::new(quic, hitotsu_proto::frame::Side::Server);
+        let (sender, exchanges) = mpsc::channel(limits::EXCHANGES_WAITING_MAX);
+        let driver = Task::spawn(h3::server::drive(Arc::clone(&shared), sender));
+        let link = Link::Quic { shared, moved };
+        Self { inner: Arc::new(Inner { exchanges: Mutex::new(exchanges), link, _driver: driver }) }
+    }
+
     /// The next request, or `None` when the connection is over (or drained, after [`ServerConnection::goaway`]).
     /// Cancel-safe. Malformed requests never get here: they were answered with the right error.
     pub async fn next_exchange(&self) -> Option<Exchange> {
-        match self.inner {}
+        self.inner.exchanges.lock().await.recv().await
     }
 
     /// Which HTTP it is.
     #[must_use]
     pub fn transport(&self) -> TransportKind {
-        match self.inner {}
+        match &self.inner.link {
+            Link::Quic { .. } => TransportKind::H3,
+        }
     }
 
     /// Where the peer is now. HTTP/3 peers move; a new address may be forged until its path is validated, so it may take
     /// a permission away but never give one.
     #[must_use]
     pub fn remote_address(&self) -> SocketAddr {
-        match self.inner {}
+        match &self.inner.link {
+            Link::Quic { shared, .. } => shared.quic.remote_address(),
+        }
     }
 
     /// Completes when the peer's address has become another than `known`; gives the new one. Never completes on TCP.
-    pub async fn path_changed(&self, _known: SocketAddr) -> SocketAddr {
-        match self.inner {}
+    /// One task at a time may wait for it.
+    pub async fn path_changed(&self, known: SocketAddr) -> SocketAddr {
+        match &self.inner.link {
+            Link::Quic { shared, moved } => loop {
+                let now = shared.quic.remote_address();
+                if now != known {
+                    return now;
+                }
+                moved.notified().await;
+            },
+        }
     }
 
     /// Asks the peer to open nothing more here (GOAWAY). Open flows go on; later requests are rejected as retryable.
+    /// When the last flow is over, [`ServerConnection::next_exchange`] gives `None`.
     pub fn goaway(&self) {
-        match self.inner {}
+        match &self.inner.link {
+            Link::Quic { shared, .. } => shared.drain_wanted.notify_one(),
+        }
     }
 
     /// Closes at once, with everything on it. The peer may read `reason`.
-    pub fn close(&self, _code: CloseCode, _reason: &str) {
-        match self.inner {}
+    pub fn close(&self, code: CloseCode, reason: &str) {
+        match &self.inner.link {
+            Link::Quic { shared, .. } => shared.close(code.h3(), reason),
+        }
     }
 
     /// Completes when the connection is over.
     pub async fn closed(&self) -> Closed {
-        match self.inner {}
+        match &self.inner.link {
+            Link::Quic { shared, .. } => {
+                let error = shared.quic.closed().await;
+                shared.closed(&error)
+            }
+        }
     }
 
     /// Counters of this connection.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        match self.inner {}
+        match &self.inner.link {
+            Link::Quic { shared, .. } => {
+                let counted = shared.quic.stats();
+                let [datagrams_unknown, datagrams_overflowed, datagrams_oversize] = shared.datagrams_dropped();
+                Statistics {
+                    round_trip: Some(counted.path.rtt),
+                    octets_received: counted.udp_rx.bytes,
+                    octets_sent: counted.udp_tx.bytes,
+                    packets_lost: counted.path.lost_packets,
+                    datagrams_unknown,
+                    datagrams_overflowed,
+                    datagrams_oversize,
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        match &self.link {
+            Link::Quic { shared, .. } => shared.close(Code::H3_NO_ERROR, ""),
+        }
     }
 }
 
@@ -87,6 +155,17 @@ pub enum CloseCode {
     ExcessiveLoad,
     /// Our fault.
     Internal,
+}
+
+impl CloseCode {
+    fn h3(self) -> Code {
+        match self {
+            Self::NoError => Code::H3_NO_ERROR,
+            Self::Denied => Code::H3_REQUEST_REJECTED,
+            Self::ExcessiveLoad => Code::H3_EXCESSIVE_LOAD,
+            Self::Internal => Code::H3_INTERNAL_ERROR,
+        }
+    }
 }
 
 /// Counters of a connection since it began.
@@ -157,91 +236,124 @@ pub enum Request {
     },
 }
 
-/// A TCP flow that waits for its answer. Dropping it resets the stream as an internal error.
+/// A TCP flow that waits for its answer. Dropping it resets the stream.
 #[derive(Debug)]
 pub struct PendingFlow {
-    inner: Inner,
+    responder: Responder,
+    recv: FlowRecv,
 }
 
 impl PendingFlow {
+    pub(crate) fn new(responder: Responder, recv: FlowRecv) -> Self {
+        Self { responder, recv }
+    }
+
     /// Answers 200 with `headers`.
     ///
     /// # Errors
     /// When the peer gave up meanwhile.
-    pub async fn accept(self, _headers: HeaderMap) -> Result<(FlowSend, FlowRecv), FlowError> {
-        match self.inner {}
+    pub async fn accept(self, headers: HeaderMap) -> Result<(FlowSend, FlowRecv), FlowError> {
+        let mut response = Response::new(());
+        *response.headers_mut() = headers;
+        let send = self.responder.respond(response).await?;
+        Ok((send, self.recv))
     }
 
-    /// Answers no. Errors of the peer meanwhile do not matter to anybody.
-    pub async fn refuse(self, _response: Response<Bytes>) {
-        match self.inner {}
+    /// Answers no. Whether the peer still takes the answer does not matter to anybody.
+    pub async fn refuse(self, response: Response<Bytes>) {
+        answer(self.responder, self.recv, response).await;
     }
 
-    /// Completes when the peer gives up waiting; never when it does not. Cancel-safe.
+    /// Completes when the peer gives up waiting; never when it does not (HTTP/1.1 cannot tell). Cancel-safe.
     pub async fn abandoned(&mut self) {
-        match self.inner {}
+        abandoned(&mut self.responder, &mut self.recv).await;
     }
 }
 
-/// A UDP flow that waits for its answer.
+/// A UDP flow that waits for its answer. Dropping it resets the stream.
 #[derive(Debug)]
 pub struct PendingUdp {
-    inner: Inner,
+    responder: Responder,
+    recv: FlowRecv,
+    path: Option<DatagramPath>,
 }
 
 impl PendingUdp {
+    pub(crate) fn new(responder: Responder, recv: FlowRecv, path: Option<DatagramPath>) -> Self {
+        Self { responder, recv, path }
+    }
+
     /// Answers 200 (101 on HTTP/1.1) with `headers` and `capsule-protocol: ?1`.
     ///
     /// # Errors
     /// When the peer gave up meanwhile.
-    pub async fn accept(self, _headers: HeaderMap, _options: UdpOptions) -> Result<UdpFlow, FlowError> {
-        match self.inner {}
+    pub async fn accept(self, headers: HeaderMap, options: UdpOptions) -> Result<UdpFlow, FlowError> {
+        let mut response = Response::new(());
+        *response.headers_mut() = headers;
+        response.headers_mut().insert(CAPSULE_PROTOCOL, HeaderValue::from_static("?1"));
+        let send = self.responder.respond(response).await?;
+        Ok(UdpFlow::new(send, self.recv, self.path, options))
     }
 
     /// Answers no.
-    pub async fn refuse(self, _response: Response<Bytes>) {
-        match self.inner {}
+    pub async fn refuse(self, response: Response<Bytes>) {
+        answer(self.responder, self.recv, response).await;
     }
 
     /// Completes when the peer gives up waiting; never when it does not. Cancel-safe.
     pub async fn abandoned(&mut self) {
-        match self.inner {}
+        abandoned(&mut self.responder, &mut self.recv).await;
     }
 }
 
-/// An ordinary request that waits for its answer.
+/// RFC 9297 §3.4.
+pub(crate) const CAPSULE_PROTOCOL: HeaderName = HeaderName::from_static("capsule-protocol");
+
+/// An ordinary request that waits for its answer. Dropping it resets the stream.
 #[derive(Debug)]
 pub struct PendingHttp {
-    inner: Inner,
+    responder: Responder,
+    recv: FlowRecv,
 }
 
 impl PendingHttp {
-    /// The whole body of the request.
+    pub(crate) fn new(responder: Responder, recv: FlowRecv) -> Self {
+        Self { responder, recv }
+    }
+
+    /// The whole body of the request. To be called before the answer, if the body matters.
     ///
     /// # Errors
     /// [`FlowError::OverLimit`] when there are more than `limit` octets.
-    pub async fn body(&mut self, _limit: usize) -> Result<Bytes, FlowError> {
-        match self.inner {}
+    pub async fn body(&mut self, limit: usize) -> Result<Bytes, FlowError> {
+        self.recv.body(limit).await
     }
 
     /// Answers with a whole response.
-    pub async fn respond(self, _response: Response<Bytes>) {
-        match self.inner {}
+    pub async fn respond(self, response: Response<Bytes>) {
+        answer(self.responder, self.recv, response).await;
     }
 
     /// Answers with a head now and a body as it comes, such as a stream of notices.
     ///
     /// # Errors
     /// When the peer gave up meanwhile.
-    pub async fn respond_stream(self, _head: Response<()>) -> Result<BodySender, FlowError> {
-        match self.inner {}
+    pub async fn respond_stream(self, head: Response<()>) -> Result<BodySender, FlowError> {
+        let send = self.responder.respond(head).await?;
+        self.recv.stop(ResetReason::NoError);
+        Ok(BodySender { send })
+    }
+
+    /// Completes when the peer gives up waiting; never when it does not. Cancel-safe.
+    pub async fn abandoned(&mut self) {
+        abandoned(&mut self.responder, &mut self.recv).await;
     }
 }
 
 /// A response body that is written piece by piece. Dropping it unfinished resets the stream.
 #[derive(Debug)]
 pub struct BodySender {
-    inner: Inner,
+    send: FlowSend,
 }
 
 impl BodySender {
@@ -249,20 +361,66 @@ impl BodySender {
     ///
     /// # Errors
     /// When the peer no longer listens.
-    pub async fn send(&mut self, _piece: Bytes) -> Result<(), FlowError> {
-        match self.inner {}
+    pub async fn send(&mut self, piece: Bytes) -> Result<(), FlowError> {
+        self.send.send(piece).await
     }
 
     /// Ends the body.
     ///
     /// # Errors
     /// When the peer no longer listens.
-    pub async fn finish(self) -> Result<(), FlowError> {
-        match self.inner {}
+    pub async fn finish(mut self) -> Result<(), FlowError> {
+        self.send.finish().await
     }
 
     /// Completes when the peer no longer listens. Cancel-safe.
     pub async fn abandoned(&mut self) {
-        match self.inner {}
+        let _ = self.send.stopped().await;
+    }
+}
+
+/// Where an answer goes.
+#[derive(Debug)]
+pub(crate) enum Responder {
+    H3(h3::send::SendHalf),
+}
+
+impl Responder {
+    /// Sends the head of the answer; what follows is its body, or the flow.
+    async fn respond(self, response: Response<()>) -> Result<FlowSend, FlowError> {
+        match self {
+            Self::H3(mut send) => {
+                send.frame(message::response_head(response.status(), response.headers()).encode_h3()).await?;
+                Ok(FlowSend::h3(send))
+            }
+        }
+    }
+
+    async fn stopped(&mut self) {
+        match self {
+            Self::H3(send) => drop(send.stopped().await),
+        }
+    }
+}
+
+async fn answer(responder: Responder, recv: FlowRecv, response: Response<Bytes>) {
+    let (head, body) = message::with_length(response);
+    let sent: Result<(), FlowError> = async {
+        let mut send = responder.respond(head).await?;
+        send.send(body).await?;
+        send.finish().await
+    }
+    .await;
+    if let Err(error) = sent {
+        tracing::debug!(%error, "an answer was not taken");
+    }
+    // After the answer: what the client still sends is not needed (RFC 9114 §4.1).
+    recv.stop(ResetReason::NoError);
+}
+
+async fn abandoned(responder: &mut Responder, recv: &mut FlowRecv) {
+    tokio::select! {
+        () = responder.stopped() => {}
+        () = recv.received_reset() => {}
     }
 }

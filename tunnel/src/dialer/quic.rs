@@ -1,0 +1,71 @@
+//! A QUIC connection to the first address that answers.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use quinn::crypto::rustls::QuicClientConfig;
+use quinn::{ConnectionError, EndpointConfig, TokioRuntime};
+
+use super::{DialConfig, Fault, is_about_certificates, race};
+use crate::client::{ClientConnection, Proofs};
+use crate::fault::{Closed, DialError};
+use crate::{crypto, endpoint};
+
+pub(super) fn config(tls: &rustls::ClientConfig) -> Result<quinn::ClientConfig, DialError> {
+    let tls = crypto::client_config(tls, &[b"h3"]);
+    let tls = QuicClientConfig::try_from(tls).map_err(|error| DialError::Misconfigured(error.to_string()))?;
+    let mut config = quinn::ClientConfig::new(Arc::new(tls));
+    config.transport_config(endpoint::client_transport());
+    Ok(config)
+}
+
+pub(super) async fn dial(config: &DialConfig, quic: &quinn::ClientConfig) -> Result<ClientConnection, Fault> {
+    race(&config.addresses, |address| dial_one(config, quic.clone(), address)).await
+}
+
+async fn dial_one(
+    config: &DialConfig,
+    quic: quinn::ClientConfig,
+    address: SocketAddr,
+) -> Result<ClientConnection, Fault> {
+    let io = |error: std::io::Error| Fault::Unreachable(error.to_string());
+    let any = match address.ip() {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    let local = config.bind.filter(|bind| bind.is_ipv4() == address.is_ipv4()).unwrap_or(SocketAddr::new(any, 0));
+    let socket = endpoint::udp_socket(local).map_err(io)?;
+    // An endpoint of its own, so that the connection can move to another socket alone.
+    let endpoint = quinn::Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime)).map_err(io)?;
+    let connecting = endpoint
+        .connect_with(quic, address, &config.server_name.to_str())
+        .map_err(|error| Fault::Misconfigured(error.to_string()))?;
+    let connection = connecting.await.map_err(|error| fault(&error))?;
+    let binding = crypto::quic_binding(&connection, config.exporter_label)
+        .ok_or_else(|| Fault::Misconfigured("the exporter label is not usable".to_owned()))?;
+    let peer_certificates = crypto::quic_certificates(&connection).unwrap_or_default();
+    let proofs = Proofs { binding, peer_certificates };
+    Ok(ClientConnection::h3(connection, endpoint, proofs, config.authority.clone()))
+}
+
+fn fault(error: &ConnectionError) -> Fault {
+    if let ConnectionError::TransportError(error) = error
+        && let Some(alert) = endpoint::tls_alert(error.code)
+    {
+        return if is_about_certificates(alert) {
+            Fault::Untrusted(error.reason.clone())
+        } else {
+            Fault::Incompatible(error.reason.clone())
+        };
+    }
+    match endpoint::closed(error, None) {
+        Closed::NotAccepted(why) => Fault::NotAccepted(why),
+        Closed::Tls(why) | Closed::PeerMisbehaved(why) => Fault::Incompatible(why),
+        closed @ (Closed::Here
+        | Closed::Peer
+        | Closed::PeerError { .. }
+        | Closed::TimedOut
+        | Closed::Forgotten
+        | Closed::Network(_)) => Fault::Unreachable(closed.to_string()),
+    }
+}

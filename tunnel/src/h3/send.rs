@@ -1,0 +1,113 @@
+//! The sending half of a request stream.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hitotsu_proto::error::Code;
+use hitotsu_proto::frame;
+use quinn::{StoppedError, WriteError};
+
+use super::{OpenGuard, Shared, code, reason, var_int};
+use crate::fault::{Closed, FlowError, ResetReason};
+
+/// Frames go out uncopied: a header and the caller's octets.
+#[derive(Debug)]
+pub(crate) struct SendHalf {
+    stream: quinn::SendStream,
+    /// Taken from the caller, not yet by quinn.
+    queue: VecDeque<Bytes>,
+    ended: bool,
+    shared: Arc<Shared>,
+    _open: Arc<OpenGuard>,
+}
+
+impl SendHalf {
+    pub(crate) fn new(stream: quinn::SendStream, shared: Arc<Shared>, open: Arc<OpenGuard>) -> Self {
+        Self { stream, queue: VecDeque::with_capacity(2), ended: false, shared, _open: open }
+    }
+
+    /// Sends a frame as it is.
+    pub(crate) async fn frame(&mut self, frame: Bytes) -> Result<(), FlowError> {
+        self.flush().await?;
+        self.queue.push_back(frame);
+        self.flush().await
+    }
+
+    /// Sends a DATA frame.
+    pub(crate) async fn send(&mut self, octets: Bytes) -> Result<(), FlowError> {
+        self.flush().await?;
+        if octets.is_empty() {
+            return Ok(());
+        }
+        self.queue.push_back(frame::data_header(octets.len()));
+        self.queue.push_back(octets);
+        self.flush().await
+    }
+
+    pub(crate) async fn finish(&mut self) -> Result<(), FlowError> {
+        self.flush().await?;
+        self.ended = true;
+        self.stream.finish().map_err(|_| FlowError::Finished)
+    }
+
+    pub(crate) fn reset(&mut self, reason: ResetReason) {
+        self.reset_raw(code(reason));
+    }
+
+    pub(crate) fn reset_with(&mut self, code: Code) {
+        self.reset_raw(var_int(code));
+    }
+
+    fn reset_raw(&mut self, code: quinn::VarInt) {
+        if !self.ended {
+            self.ended = true;
+            let _ = self.stream.reset(code);
+        }
+    }
+
+    /// Completes when the peer does not want more.
+    pub(crate) async fn stopped(&self) -> FlowError {
+        match self.stream.stopped().await {
+            Ok(Some(code)) => FlowError::Reset(reason(code)),
+            // Finished, and the peer has it all: there is nothing left to stop.
+            Ok(None) => std::future::pending().await,
+            Err(StoppedError::ConnectionLost(error)) => FlowError::Connection(self.shared.closed(&error)),
+            Err(StoppedError::ZeroRttRejected) => FlowError::Connection(Closed::Tls("early data".to_owned())),
+        }
+    }
+
+    // Cancel-safe: `write_chunks` takes octets only when it resolves, and what it leaves stays in the queue.
+    async fn flush(&mut self) -> Result<(), FlowError> {
+        if self.ended {
+            return Err(FlowError::Finished);
+        }
+        while !self.queue.is_empty() {
+            match self.stream.write_chunks(self.queue.make_contiguous()).await {
+                Ok(written) => drop(self.queue.drain(..written.chunks)),
+                Err(error) => {
+                    self.ended = true;
+                    self.queue.clear();
+                    return Err(match error {
+                        WriteError::Stopped(code) => {
+                            // RFC 9000 §3.5: a stopped stream is answered with a reset of the same code.
+                            let _ = self.stream.reset(code);
+                            FlowError::Reset(reason(code))
+                        }
+                        WriteError::ConnectionLost(error) => FlowError::Connection(self.shared.closed(&error)),
+                        WriteError::ClosedStream => FlowError::Finished,
+                        WriteError::ZeroRttRejected => FlowError::Connection(Closed::Tls("early data".to_owned())),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for SendHalf {
+    // quinn would finish the stream, and the peer would take a cut for the end.
+    fn drop(&mut self) {
+        self.reset(ResetReason::Cancelled);
+    }
+}

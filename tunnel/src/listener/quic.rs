@@ -1,0 +1,133 @@
+//! QUIC handshakes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use quinn::crypto::rustls::QuicServerConfig;
+use quinn::{EndpointConfig, Incoming, TokioRuntime};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{Arrival, HandshakeLimits, Handshaken, ListenerConfig, Unfinished};
+use crate::fault::ListenError;
+use crate::server::{ServerConnection, TransportKind};
+use crate::{crypto, endpoint, limits};
+
+pub(super) struct Acceptor {
+    endpoint: quinn::Endpoint,
+    config: quinn::ServerConfig,
+    label: &'static [u8],
+    limits: HandshakeLimits,
+    unfinished: Arc<AtomicUsize>,
+    address: SocketAddr,
+}
+
+impl Acceptor {
+    pub(super) fn new(
+        config: &ListenerConfig,
+        socket: std::net::UdpSocket,
+        unfinished: Arc<AtomicUsize>,
+    ) -> Result<Self, ListenError> {
+        let verifier = Arc::clone(&config.client_verifier);
+        let misconfigured = |error: &dyn std::fmt::Display| ListenError::Misconfigured(error.to_string());
+        let tls = crypto::server_config(verifier, Arc::clone(&config.certificates), &[b"h3"])
+            .map_err(|error| misconfigured(&error))?;
+        let tls = QuicServerConfig::try_from(tls).map_err(|error| misconfigured(&error))?;
+        let mut server = quinn::ServerConfig::with_crypto(Arc::new(tls));
+        server.max_incoming(limits::INCOMING_MAX).migration(true);
+        let worker = config.worker;
+        let mut ids = EndpointConfig::default();
+        ids.cid_generator(move || Box::new(endpoint::WorkerIds::new(worker)));
+        let bind = |source| ListenError::Bind { address: config.address, source };
+        let address = socket.local_addr().map_err(bind)?;
+        let endpoint = quinn::Endpoint::new(ids, Some(server.clone()), socket, Arc::new(TokioRuntime)).map_err(bind)?;
+        Ok(Self {
+            endpoint,
+            config: server,
+            label: config.exporter_label,
+            limits: config.handshakes,
+            unfinished,
+            address,
+        })
+    }
+
+    pub(super) fn endpoint(&self) -> quinn::Endpoint {
+        self.endpoint.clone()
+    }
+
+    pub(super) async fn run(self, arrivals: mpsc::Sender<Arrival>, stop: CancellationToken) {
+        let mut handshakes = JoinSet::new();
+        loop {
+            while handshakes.try_join_next().is_some() {}
+            let incoming = tokio::select! {
+                incoming = self.endpoint.accept() => incoming,
+                () = stop.cancelled() => None,
+            };
+            let Some(incoming) = incoming else { break };
+            let unfinished = self.unfinished.load(Ordering::Relaxed);
+            if unfinished >= self.limits.refuse_from {
+                // Silence costs us nothing, and honest clients ask again.
+                incoming.ignore();
+            } else if unfinished >= self.limits.retry_from
+                && incoming.may_retry()
+                && !incoming.remote_address_validated()
+            {
+                let _ = incoming.retry();
+            } else {
+                let guard = Unfinished::begin(&self.unfinished);
+                handshakes.spawn(self.handshake(incoming, guard, arrivals.clone()));
+            }
+        }
+        while handshakes.join_next().await.is_some() {}
+    }
+
+    fn handshake(
+        &self,
+        incoming: Incoming,
+        guard: Unfinished,
+        arrivals: mpsc::Sender<Arrival>,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        // Each connection has a transport of its own, so that its moves can be told from others'.
+        let moved = Arc::new(Notify::new());
+        let mut config = self.config.clone();
+        config.transport_config(endpoint::server_transport(Arc::clone(&moved)));
+        let (label, patience, listening) = (self.label, self.limits.patience, self.address);
+        async move {
+            let connecting = match incoming.accept_with(Arc::new(config)) {
+                Ok(connecting) => connecting,
+                Err(error) => return tracing::debug!(%error, "a QUIC connection cannot begin"),
+            };
+            let connection = match tokio::time::timeout(patience, connecting).await {
+                Ok(Ok(connection)) => connection,
+                Ok(Err(error)) => return tracing::debug!(%error, "a QUIC handshake failed"),
+                Err(_) => return tracing::debug!("a QUIC handshake took too long"),
+            };
+            drop(guard);
+            if let Some(handshaken) = handshaken(connection, moved, label, listening) {
+                let _ = arrivals.send(Arrival::Connection(Box::new(handshaken))).await;
+            }
+        }
+    }
+}
+
+fn handshaken(
+    connection: quinn::Connection,
+    moved: Arc<Notify>,
+    label: &[u8],
+    listening: SocketAddr,
+) -> Option<Handshaken> {
+    let peer_certificates = crypto::quic_certificates(&connection).filter(|chain| !chain.is_empty())?;
+    let binding = crypto::quic_binding(&connection, label)?;
+    let remote = connection.remote_address();
+    let local = SocketAddr::new(connection.local_ip().unwrap_or(listening.ip()), listening.port());
+    Some(Handshaken {
+        peer_certificates,
+        binding,
+        remote,
+        local,
+        transport: TransportKind::H3,
+        connection: ServerConnection::h3(connection, moved),
+    })
+}

@@ -1,0 +1,175 @@
+//! TCP: two directions, each with its own pace and its own end.
+
+use std::io::{self, IoSlice};
+use std::net::Shutdown;
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes, BytesMut};
+use socket2::SockRef;
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{Counters, RelayEnd, RelayOutcome};
+use crate::fault::ResetReason;
+use crate::flow::{Batch, FlowRecv, FlowSend};
+use crate::limits::{BATCH_OCTETS_MAX, BATCH_PIECES_MAX};
+
+/// Relays a TCP flow until both directions have ended, one of them is reset, or `cut` is cancelled. A FIN of one side
+/// becomes a FIN of the other; anything else resets both.
+pub async fn tcp(
+    stream: TcpStream,
+    send: FlowSend,
+    mut recv: FlowRecv,
+    counters: Counters,
+    cut: CancellationToken,
+) -> RelayOutcome {
+    // The tunnel batches already; a keystroke must not wait.
+    let _ = stream.set_nodelay(true);
+    let stream = Arc::new(stream);
+    let (abort, aborted) = oneshot::channel();
+    let mut up = Up(tokio::spawn(to_tunnel(Arc::clone(&stream), send, counters.clone(), aborted)));
+    let end = {
+        let mut down = std::pin::pin!(to_socket(&stream, &mut recv, &counters));
+        let (mut up_done, mut down_done) = (false, false);
+        loop {
+            let ended = tokio::select! {
+                biased;
+                () = cut.cancelled() => Err(RelayEnd::Cut),
+                ended = &mut down, if !down_done => { down_done = true; ended }
+                ended = &mut up.0, if !up_done => {
+                    up_done = true;
+                    ended.unwrap_or(Err(RelayEnd::Cut))
+                }
+            };
+            match ended {
+                Err(end) => break end,
+                Ok(()) if up_done && down_done => break RelayEnd::Finished,
+                Ok(()) => {}
+            }
+        }
+    };
+    if end != RelayEnd::Finished {
+        // Closing with zero linger is how a TCP reset is sent.
+        let _ = SockRef::from(&*stream).set_linger(Some(std::time::Duration::ZERO));
+        let _ = abort.send(end.reason());
+        recv.stop(end.reason());
+        if !up.0.is_finished() {
+            let _ = (&mut up.0).await;
+        }
+    }
+    counters.outcome(end)
+}
+
+/// The upward task; dropping the relay ends it.
+struct Up(JoinHandle<Result<(), RelayEnd>>);
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn to_tunnel(
+    stream: Arc<TcpStream>,
+    mut send: FlowSend,
+    counters: Counters,
+    aborted: oneshot::Receiver<ResetReason>,
+) -> Result<(), RelayEnd> {
+    let ended = tokio::select! {
+        ended = pump_to_tunnel(&stream, &mut send, &counters) => ended,
+        Ok(reason) = aborted => {
+            send.reset(reason);
+            return Err(RelayEnd::Cut);
+        }
+    };
+    if let Err(end) = &ended {
+        send.reset(end.reason());
+    }
+    ended
+}
+
+async fn pump_to_tunnel(stream: &TcpStream, send: &mut FlowSend, counters: &Counters) -> Result<(), RelayEnd> {
+    let mut reader = Reader::default();
+    loop {
+        match reader.try_read(stream) {
+            Ok(octets) if octets.is_empty() => return send.finish().await.map_err(RelayEnd::of),
+            Ok(octets) => {
+                counters.add_to_tunnel(octets.len());
+                send.send(octets).await.map_err(RelayEnd::of)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::select! {
+                readable = stream.readable() => readable.map_err(|_| RelayEnd::ResetBySocket)?,
+                stopped = send.stopped() => return Err(RelayEnd::of(stopped)),
+            },
+            Err(_) => return Err(RelayEnd::ResetBySocket),
+        }
+    }
+}
+
+/// Reads as much at once as the socket's pace asks for, and holds no buffer while there is nothing to read.
+struct Reader {
+    buffer: BytesMut,
+    size: usize,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self { buffer: BytesMut::new(), size: Self::SIZE_MIN }
+    }
+}
+
+impl Reader {
+    const SIZE_MIN: usize = 4 * 1024;
+    /// Shorter pieces are copied: each would keep a whole buffer alive until the peer acknowledges it.
+    const COPY_BELOW: usize = 1024;
+
+    fn try_read(&mut self, stream: &TcpStream) -> io::Result<Bytes> {
+        self.buffer.reserve(self.size);
+        let count = match stream.try_read_buf(&mut self.buffer) {
+            Ok(count) => count,
+            Err(error) => {
+                self.buffer = BytesMut::new();
+                return Err(error);
+            }
+        };
+        if count >= self.size {
+            self.size = (self.size * 2).min(BATCH_OCTETS_MAX);
+        } else if count < self.size / 4 {
+            self.size = (self.size / 2).max(Self::SIZE_MIN);
+        }
+        if count < Self::COPY_BELOW {
+            let octets = Bytes::copy_from_slice(&self.buffer);
+            self.buffer.clear();
+            return Ok(octets);
+        }
+        Ok(self.buffer.split().freeze())
+    }
+}
+
+async fn to_socket(stream: &TcpStream, recv: &mut FlowRecv, counters: &Counters) -> Result<(), RelayEnd> {
+    while let Some(mut batch) = recv.recv().await.map_err(RelayEnd::of)? {
+        let octets = batch.len();
+        write(stream, &mut batch).await.map_err(|_| RelayEnd::ResetBySocket)?;
+        counters.add_to_socket(octets);
+    }
+    match SockRef::from(stream).shutdown(Shutdown::Write) {
+        // The other side has already gone in order.
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+        ended => ended.map_err(|_| RelayEnd::ResetBySocket),
+    }
+}
+
+async fn write(stream: &TcpStream, batch: &mut Batch) -> io::Result<()> {
+    while batch.has_remaining() {
+        let mut pieces = [IoSlice::new(&[]); BATCH_PIECES_MAX];
+        let count = batch.chunks_vectored(&mut pieces);
+        match stream.try_write_vectored(pieces.get(..count).unwrap_or_default()) {
+            Ok(count) => batch.advance(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
