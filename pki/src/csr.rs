@@ -1,12 +1,21 @@
 //! A request for a certificate (PKCS#10, RFC 2986), of which nothing is kept but the key.
 
-use crate::key::{SignError, Signer};
+use rcgen::{CertificateParams, DistinguishedName};
+use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::oid_registry::OID_SIG_ECDSA_WITH_SHA256;
+use x509_parser::prelude::FromDer;
+
+use crate::key::{Algorithm, SignError, Signer};
+use crate::limits::CSR_BYTES_MAX;
+use crate::signing::SigningSide;
+use crate::spki;
 
 /// Why a request was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CsrError {
     /// Longer than [`crate::limits::CSR_BYTES_MAX`].
-    #[error("the certificate request is too long")]
+    #[error("the certificate request is longer than {CSR_BYTES_MAX} bytes")]
     TooLong,
     /// No DER of a request.
     #[error("the certificate request is malformed")]
@@ -19,8 +28,8 @@ pub enum CsrError {
     NotProven,
 }
 
-/// Proof that whoever sent a request holds the private key of the public key in it. Nothing else of the request is
-/// kept: names come from the server.
+/// Proof that whoever made a request holds the private key of the public key in it: its signature was checked. Nothing
+/// else of the request is kept, because names come from the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedCsr {
     spki: Vec<u8>,
@@ -36,7 +45,7 @@ impl VerifiedCsr {
     /// SHA-256 of [`VerifiedCsr::spki_der`].
     #[must_use]
     pub fn spki_sha256(&self) -> [u8; 32] {
-        todo!()
+        spki::sha256(&self.spki)
     }
 }
 
@@ -45,8 +54,24 @@ impl VerifiedCsr {
 /// # Errors
 /// [`CsrError`].
 pub fn verify_csr(der: &[u8]) -> Result<VerifiedCsr, CsrError> {
-    let _ = der;
-    todo!()
+    if der.len() > CSR_BYTES_MAX {
+        return Err(CsrError::TooLong);
+    }
+    let (rest, request) = X509CertificationRequest::from_der(der).map_err(|_| CsrError::Malformed)?;
+    if !rest.is_empty() {
+        return Err(CsrError::Malformed);
+    }
+    let info = &request.certification_request_info;
+    let Some((Algorithm::P256, point)) = spki::decode(info.subject_pki.raw) else {
+        return Err(CsrError::Algorithm);
+    };
+    if request.signature_algorithm.algorithm != OID_SIG_ECDSA_WITH_SHA256 {
+        return Err(CsrError::Algorithm);
+    }
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point)
+        .verify(info.raw, &request.signature_value.data)
+        .map_err(|_| CsrError::NotProven)?;
+    Ok(VerifiedCsr { spki: info.subject_pki.raw.to_vec() })
 }
 
 /// Makes a request that names nobody.
@@ -54,6 +79,11 @@ pub fn verify_csr(der: &[u8]) -> Result<VerifiedCsr, CsrError> {
 /// # Errors
 /// [`SignError`] when the key cannot be used.
 pub fn make_csr(key: &dyn Signer) -> Result<Vec<u8>, SignError> {
-    let _ = key;
-    todo!()
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    let side = SigningSide::new(key)?;
+    match params.serialize_request(&side) {
+        Ok(request) => Ok(request.der().to_vec()),
+        Err(error) => Err(side.fault().unwrap_or_else(|| SignError::Unavailable(error.to_string()))),
+    }
 }

@@ -22,6 +22,7 @@
 //! - [`export`] is the only place that turns a private key into bytes without encrypting them.
 //! - [`csr`] takes a request for a certificate and keeps nothing of it but the proven key.
 //! - [`authority`] is the root, and the issuing authorities below it.
+//! - [`rules`] is what our own certificates look like.
 //! - [`path`] checks a path of certificates by RFC 5280, more strictly than rustls does.
 //! - [`trust`] is one organisation's root.
 //! - [`peer`] says who a peer is, or why it is nobody.
@@ -34,6 +35,7 @@
 
 pub mod attest;
 pub mod authority;
+mod certificate;
 pub mod crl;
 pub mod csr;
 pub mod enrol;
@@ -44,6 +46,9 @@ pub mod path;
 pub mod peer;
 pub mod profile;
 pub mod revocation;
+pub mod rules;
 pub mod serial;
+mod signing;
+mod spki;
 pub mod tls;
 pub mod trust;

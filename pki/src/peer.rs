@@ -1,10 +1,16 @@
 //! Who a peer is, or why it is nobody.
 
-use hitotsu_model::identity::HolderName;
+use hitotsu_model::identity::{HolderName, Profile};
 use hitotsu_model::ids::Serial;
 use hitotsu_model::time::Timestamp;
 use rustls_pki_types::{CertificateDer, ServerName};
+use webpki::EndEntityCert;
 
+use crate::certificate::Certificate;
+use crate::limits::CHAIN_CERTIFICATES_MAX;
+use crate::path::{OUR_ALGORITHMS, PathFault, Purpose, verify_path};
+use crate::rules::{self, Misfit};
+use crate::spki;
 use crate::trust::Trust;
 
 /// Who a peer is: its chain leads to our root and keeps every rule of its profile. Whether it is revoked, and whether
@@ -34,13 +40,13 @@ pub enum PeerFault {
     #[error("the certificate does not lead to this organisation's root: {why}")]
     Untrusted {
         /// What is wrong.
-        why: String,
+        why: PathFault,
     },
-    /// The chain is ours, but the certificate breaks a rule of its profile.
+    /// The chain is ours, but the certificate breaks a rule of its profile or is used for something else.
     #[error("the certificate breaks a rule of its profile: {why}")]
     Unfit {
         /// What is wrong.
-        why: String,
+        why: Misfit,
     },
     /// Everything is right but that its time is over.
     #[error("the certificate ended at {}", .0.not_after)]
@@ -50,14 +56,34 @@ pub enum PeerFault {
     NotYetValid(Box<PeerIdentity>),
 }
 
+impl From<PathFault> for PeerFault {
+    fn from(why: PathFault) -> Self {
+        // An authority of ours for another purpose is a misfit of the profile, not a stranger.
+        if let PathFault::Chain(webpki::Error::RequiredEkuNotFoundContext(_)) = why {
+            Self::Unfit { why: Misfit::Purpose }
+        } else {
+            Self::Untrusted { why }
+        }
+    }
+}
+
+impl From<Misfit> for PeerFault {
+    fn from(why: Misfit) -> Self {
+        Self::Unfit { why }
+    }
+}
+
 /// Verifies a client from nothing but its chain (leaf first): path to our root, and every rule of the profiles
 /// `device`, `relay` and `staff`. To be called after every handshake on every transport, resumed ones too.
 ///
 /// # Errors
 /// [`PeerFault`]; [`PeerFault::Expired`] and [`PeerFault::NotYetValid`] still tell who it is.
 pub fn verify_peer(chain: &[CertificateDer<'_>], trust: &Trust, now: Timestamp) -> Result<PeerIdentity, PeerFault> {
-    let _ = (chain, trust, now);
-    todo!()
+    let identity = verify_chain(chain, trust, Purpose::Client, now)?;
+    match identity.name.profile {
+        Profile::Device | Profile::Relay | Profile::Staff => in_time(identity, now),
+        Profile::Gateway => Err(Misfit::Profile.into()),
+    }
 }
 
 /// Verifies a gateway from its chain: path to our root, the rules of profile `gateway`, and the host name.
@@ -70,6 +96,54 @@ pub fn verify_gateway(
     host: &ServerName<'_>,
     now: Timestamp,
 ) -> Result<PeerIdentity, PeerFault> {
-    let _ = (chain, trust, host, now);
-    todo!()
+    let identity = verify_chain(chain, trust, Purpose::Server, now)?;
+    match identity.name.profile {
+        Profile::Gateway => {}
+        Profile::Device | Profile::Relay | Profile::Staff => return Err(Misfit::Profile.into()),
+    }
+    let leaf = chain.first().ok_or(PathFault::Missing)?;
+    EndEntityCert::try_from(leaf)
+        .and_then(|leaf| leaf.verify_is_valid_for_subject_name(host))
+        .map_err(|_| Misfit::Host)?;
+    in_time(identity, now)
+}
+
+/// Everything but the leaf's own time, which is the caller's to judge: the path is checked as of the moment of the
+/// leaf's life that is nearest to `now`.
+fn verify_chain(
+    chain: &[CertificateDer<'_>],
+    trust: &Trust,
+    purpose: Purpose,
+    now: Timestamp,
+) -> Result<PeerIdentity, PeerFault> {
+    let Some((leaf_der, intermediates)) = chain.split_first() else { return Err(PathFault::Missing.into()) };
+    if chain.len() > CHAIN_CERTIFICATES_MAX {
+        return Err(PathFault::TooMany.into());
+    }
+    let leaf = Certificate::parse(leaf_der).map_err(PathFault::from)?;
+    let at = now.max(leaf.not_before()).min(leaf.not_after());
+    let path = verify_path(trust.anchors(), intermediates, leaf_der, purpose, OUR_ALGORITHMS, at)?;
+    let [issuer_der] = path.as_slice() else { return Err(Misfit::Depth.into()) };
+    let issuer = Certificate::parse(issuer_der).map_err(PathFault::from)?;
+    let name = rules::check_leaf(&leaf, &issuer, trust.org())?;
+    Ok(PeerIdentity {
+        name,
+        serial: leaf.serial(),
+        authority: issuer.serial(),
+        not_before: leaf.not_before(),
+        not_after: leaf.not_after(),
+        spki: leaf.spki().to_vec(),
+        spki_sha256: spki::sha256(leaf.spki()),
+    })
+}
+
+/// The last second counts whole (RFC 5280 §4.1.2.5).
+fn in_time(identity: PeerIdentity, now: Timestamp) -> Result<PeerIdentity, PeerFault> {
+    if now.unix_seconds() < identity.not_before.unix_seconds() {
+        Err(PeerFault::NotYetValid(Box::new(identity)))
+    } else if now.unix_seconds() > identity.not_after.unix_seconds() {
+        Err(PeerFault::Expired(Box::new(identity)))
+    } else {
+        Ok(identity)
+    }
 }
