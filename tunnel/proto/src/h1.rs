@@ -76,7 +76,7 @@ pub fn read_request(input: &[u8]) -> Result<Option<Request>, Error> {
     let (Some(method), Some(target), Some(version)) = (parsed.method, parsed.path, parsed.version) else {
         return Err(Error::Message("the request line is incomplete"));
     };
-    let mut lines = Lines::read(parsed.headers)?;
+    let mut lines = Lines::read(parsed.headers);
     let host = lines.take_host(version)?;
     let body = lines.body(version)?.unwrap_or(Body::Empty);
     let upgrade = lines.upgrade();
@@ -117,7 +117,7 @@ pub fn read_response(input: &[u8], request: &RequestHead) -> Result<Option<Respo
     let (Some(status), Some(version)) = (parsed.code, parsed.version) else {
         return Err(Error::Message("the status line is incomplete"));
     };
-    let mut lines = Lines::read(parsed.headers)?;
+    let mut lines = Lines::read(parsed.headers);
     let upgrade = lines.upgrade();
     let tunnel = match (&request.form, status) {
         (RequestForm::Connect { .. }, 200..=299) => true,
@@ -249,12 +249,12 @@ impl Target {
 struct Lines(Vec<RawField>);
 
 impl Lines {
-    fn read(headers: &[httparse::Header<'_>]) -> Result<Self, Error> {
+    fn read(headers: &[httparse::Header<'_>]) -> Self {
         let line = |header: &httparse::Header<'_>| RawField {
             name: Bytes::from(header.name.to_ascii_lowercase()),
             value: Bytes::copy_from_slice(header.value),
         };
-        Ok(Self(headers.iter().map(line).collect()))
+        Self(headers.iter().map(line).collect())
     }
 
     fn all(&self, name: &'static str) -> impl Iterator<Item = &Bytes> {

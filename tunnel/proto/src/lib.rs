@@ -52,3 +52,6 @@ pub mod proxy_status;
 pub mod h1;
 
 pub mod error;
+
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
