@@ -1,0 +1,63 @@
+//! Everything that the network can make the gateway hold, bounded. Each bound says why it is what it is.
+
+use std::time::Duration;
+
+/// Sessions at once on one gateway. 13,000 staff with a spare connection each while a drain makes before it breaks.
+pub const SESSIONS_MAX: usize = 30_000;
+
+/// Live and opening flows of one session. A browser opens some hundreds; the excess is one program gone wild.
+pub const FLOWS_PER_SESSION_MAX: usize = 2_000;
+
+/// Live and opening flows of one gateway: 20,000 sockets leave room below the usual limit of open files once raised.
+pub const FLOWS_MAX: usize = 20_000;
+
+/// How long flows that came before the first evidence wait for it. The agent sends both at once, so one round trip and
+/// the verification are enough; a mobile line may need seconds.
+pub const EVIDENCE_WAIT: Duration = Duration::from_secs(5);
+
+/// Body of a control request, in bytes: a statement with every claim is below 16 KiB.
+pub const CONTROL_BODY_BYTES_MAX: usize = 96 * 1024;
+
+/// Nonces given and not yet answered, per session. The agent answers one at a time.
+pub const NONCES_MAX: usize = 4;
+
+/// How long a nonce may be answered. Long enough for a suspended laptop's clock to catch up, short enough that an
+/// answer is fresh.
+pub const NONCE_LIFE: Duration = Duration::from_secs(15 * 60);
+
+/// Notices waiting for one session's stream; beyond it the stream is ended and the agent asks again.
+pub const NOTICES_MAX: usize = 64;
+
+/// How long a name may take to resolve.
+pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a connection to a system may take: two lost SYNs (1 s and 2 s) are survived.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Addresses tried for one flow, in order, when a system has several.
+pub const ADDRESSES_TRIED_MAX: usize = 3;
+
+/// A UDP flow without a packet for this long ends (RFC 4787 §4.3 asks for at least two minutes).
+pub const UDP_IDLE: Duration = Duration::from_secs(150);
+
+/// The same for port 53: one question, one answer.
+pub const UDP_IDLE_DNS: Duration = Duration::from_secs(30);
+
+/// How long a refused connection stays to tell its user why.
+pub const REFUSED_LINGER: Duration = Duration::from_secs(20);
+
+/// Requests that a refused connection may make: status, catalogue, and some flows of a browser.
+pub const REFUSED_REQUESTS_MAX: usize = 64;
+
+/// How often time itself is looked at: expiries, clock jumps. Well below the second in which a change must cut.
+pub const WATCH_TICK: Duration = Duration::from_millis(200);
+
+/// A difference between wall and monotonic clock beyond this is a jump, not slewing (NTP steps above 128 ms, slews at
+/// most 0.5 ms a second).
+pub const CLOCK_JUMP: Duration = Duration::from_secs(2);
+
+/// Text of one policy bundle file, in bytes.
+pub const BUNDLE_FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Files of one policy bundle.
+pub const BUNDLE_FILES_MAX: usize = 1_000;

@@ -1,0 +1,324 @@
+//! Runs a gateway: puts the parts together, serves until it is told to stop, drains.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{NameServerConfig, ResolverConfig};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hitotsu_model::audit::{AuditEvent, AuditRecord, Durability};
+use hitotsu_model::control::{ATTEST_EXPORTER_LABEL, ENROL_ALPN, Notice};
+use hitotsu_tunnel::listener::{Arrival, HandshakeLimits, Handshaken, Listener, ListenerConfig, OtherProtocol};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{self, AdminState};
+use crate::audit::AuditLog;
+use crate::bundle_dir;
+use crate::clock;
+use crate::config::Config;
+use crate::denied::Sentences;
+use crate::enrol::Enrolment;
+use crate::gateway::{Gateway, Parts};
+use crate::issuer::IssuerClient;
+use crate::metrics::{self, Metrics};
+use crate::operate;
+use crate::registry::Registry;
+use crate::session;
+use crate::store::Store;
+use crate::watch;
+
+mod credentials;
+
+/// Why a gateway did not start, or stopped. Each says how to mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A certificate or key cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] credentials::CredentialError),
+    /// The audit log cannot be opened.
+    #[error(transparent)]
+    AuditOpen(#[from] crate::audit::AuditOpenError),
+    /// The first audit record cannot be written.
+    #[error(transparent)]
+    Audit(#[from] crate::audit::AuditError),
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    /// The policy bundle is wrong.
+    #[error(
+        "{0}\nthe gateway does not start without a policy; mend the bundle, then run `hitotsu-gateway policy check`"
+    )]
+    Policy(#[from] bundle_dir::BundleDirError),
+    /// Message files are broken.
+    #[error(transparent)]
+    Messages(#[from] hitotsu_model::message::MessageFileError),
+    /// The port cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] hitotsu_tunnel::fault::ListenError),
+    /// The resolver cannot be made.
+    #[error("the resolver could not be made: {0}; set `dns.servers` in the configuration")]
+    Resolver(String),
+    /// A local listener cannot be made.
+    #[error("{what}: {error}")]
+    Local {
+        /// Which.
+        what: String,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+/// What is told once everything listens.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Ready {
+    /// UDP and TCP.
+    pub listen: SocketAddr,
+    /// Metrics and health.
+    pub metrics: Option<SocketAddr>,
+    /// Version of the policy bundle.
+    pub bundle: String,
+}
+
+/// Serves until SIGTERM or SIGINT, then drains. Calls `ready` once everything listens.
+///
+/// # Errors
+/// [`ServeError`] when a part cannot start.
+pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), ServeError> {
+    let credentials = credentials::load(&config)?;
+    let bundle = Arc::new(bundle_dir::load(&config.policy_dir)?);
+    let (audit, recovery) = AuditLog::open(&config.audit_dir, clock::now())?;
+    let started = AuditEvent::GatewayStarted {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        closed_intents: recovery.orphans.clone(),
+    };
+    audit.append(AuditRecord { at: clock::now(), event: started }, Durability::Durable).await?;
+    let loaded = AuditEvent::PolicyLoaded { bundle: bundle.version().to_owned(), before: None };
+    audit.append(AuditRecord { at: clock::now(), event: loaded }, Durability::Durable).await?;
+    let store = Store::open(&config.database).await?;
+    let registry = Registry::new(store.load_registry().await?);
+    let issuer = IssuerClient::new(&config.issuer_socket);
+
+    let listener = Listener::bind(ListenerConfig {
+        address: config.listen,
+        client_verifier: credentials.client_verifier,
+        certificates: credentials.certificates,
+        exporter_label: ATTEST_EXPORTER_LABEL,
+        other: Some(OtherProtocol { alpn: ENROL_ALPN, tls: credentials.enrol_tls }),
+        worker: 0,
+        handshakes: HandshakeLimits::default(),
+    })
+    .await?;
+    let metrics_listener = match config.metrics_listen {
+        Some(address) => Some(bind_local(address).await?),
+        None => None,
+    };
+    let metrics_address = metrics_listener.as_ref().and_then(|listener| listener.local_addr().ok());
+    let gateway = Gateway::new(Parts {
+        trust: credentials.trust,
+        registry: registry.clone(),
+        audit: audit.clone(),
+        next_flow: recovery.next_flow,
+        resolver: resolver(&config.dns_servers)?,
+        metrics: Metrics::default(),
+        sentences: Sentences::load()?,
+        bundle_dir: config.policy_dir.clone(),
+        bundle: bundle.clone(),
+        own_listeners: std::iter::once(listener.local_addr()).chain(metrics_address).collect(),
+        own_addresses: own_addresses(),
+    });
+
+    let stop = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(watch::run(gateway.clone(), stop.clone()));
+    if let Some(listener) = metrics_listener {
+        let router = metrics::router(gateway.clone());
+        let stopped = stop.clone().cancelled_owned();
+        tasks.spawn(async move {
+            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
+                tracing::error!(%error, "the metrics listener failed");
+            }
+        });
+    }
+    let admin_state =
+        AdminState { store: store.clone(), registry: registry.clone(), issuer: issuer.clone(), audit: audit.clone() };
+    let admin_router = admin::router(admin_state).merge(operate::router(gateway.clone()));
+    let admin_listener = admin::bind(&config.admin_socket).map_err(|error| ServeError::Local {
+        what: format!("admin socket `{}`", config.admin_socket.display()),
+        error,
+    })?;
+    let stopped = stop.clone().cancelled_owned();
+    tasks.spawn(async move {
+        if let Err(error) = axum::serve(admin_listener, admin_router).with_graceful_shutdown(stopped).await {
+            tracing::error!(%error, "the admin socket failed");
+        }
+    });
+
+    ready(&Ready { listen: listener.local_addr(), metrics: metrics_address, bundle: bundle.version().to_owned() });
+    tracing::info!("serving");
+    let enrolment = Enrolment::new(store, registry, issuer, audit.clone());
+    accept(&gateway, &listener, &enrolment, Duration::from_secs(config.drain_seconds_max.into())).await;
+    stop.cancel();
+    let finishing = async { while tasks.join_next().await.is_some() {} };
+    if timeout(Duration::from_secs(5), finishing).await.is_err() {
+        tracing::warn!("some parts did not stop in time");
+    }
+    let stopped = AuditRecord { at: clock::now(), event: AuditEvent::GatewayStopped };
+    audit.append(stopped, Durability::Durable).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Accepts until told to stop, then drains.
+async fn accept(gateway: &Arc<Gateway>, listener: &Listener, enrolment: &Enrolment, drain_max: Duration) {
+    let mut sessions = JoinSet::new();
+    let mut signals = Signals::new();
+    loop {
+        tokio::select! {
+            arrival = listener.accept() => match arrival {
+                Some(arrival) => serve_arrival(gateway, enrolment, arrival, &mut sessions),
+                None => break,
+            },
+            Some(_) = sessions.join_next(), if !sessions.is_empty() => {}
+            signal = signals.next() => match signal {
+                Told::Stop => break,
+                Told::Reload => {
+                    // The error is logged and counted there; the old bundle stays.
+                    let _ = operate::reload_policy(gateway).await;
+                }
+            }
+        }
+    }
+    drain(gateway, listener, &mut sessions, &mut signals, drain_max).await;
+}
+
+fn serve_arrival(gateway: &Arc<Gateway>, enrolment: &Enrolment, arrival: Arrival, sessions: &mut JoinSet<()>) {
+    match arrival {
+        Arrival::Connection(handshaken) => {
+            let handshaken: Handshaken = *handshaken;
+            sessions.spawn(session::serve::serve(gateway.clone(), handshaken));
+        }
+        Arrival::Other { stream, remote } => {
+            let enrolment = enrolment.clone();
+            sessions.spawn(async move { enrolment.serve(*stream, remote).await });
+        }
+    }
+}
+
+/// Takes nothing new, asks every device to dial elsewhere, and waits for flows to end, for a bounded time. A second
+/// signal ends the wait.
+async fn drain(
+    gateway: &Arc<Gateway>,
+    listener: &Listener,
+    sessions: &mut JoinSet<()>,
+    signals: &mut Signals,
+    longest: Duration,
+) {
+    gateway.begin_drain();
+    listener.stop();
+    let (session_count, flow_count) = gateway.live.counts();
+    tracing::info!(sessions = session_count, flows = flow_count, "draining");
+    for session in gateway.live.sessions() {
+        session.notify(Notice::Draining);
+    }
+    let flows_end = async {
+        while gateway.live.counts().1 > 0 {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::select! {
+        () = flows_end => {}
+        () = sleep(longest) => tracing::warn!("flows were still open when the drain ended"),
+        _ = signals.next() => tracing::warn!("the drain was cut short"),
+    }
+    for session in gateway.live.sessions() {
+        session.end(hitotsu_model::code::Code::Draining);
+    }
+    let ending = async { while sessions.join_next().await.is_some() {} };
+    let _ = timeout(Duration::from_secs(3), ending).await;
+    sessions.abort_all();
+}
+
+enum Told {
+    Stop,
+    Reload,
+}
+
+struct Signals {
+    terminate: Option<tokio::signal::unix::Signal>,
+    interrupt: Option<tokio::signal::unix::Signal>,
+    hang_up: Option<tokio::signal::unix::Signal>,
+}
+
+impl Signals {
+    fn new() -> Self {
+        let listen = |kind| match signal(kind) {
+            Ok(signal) => Some(signal),
+            Err(error) => {
+                tracing::error!(%error, "a signal cannot be listened for");
+                None
+            }
+        };
+        Self {
+            terminate: listen(SignalKind::terminate()),
+            interrupt: listen(SignalKind::interrupt()),
+            hang_up: listen(SignalKind::hangup()),
+        }
+    }
+
+    async fn next(&mut self) -> Told {
+        async fn one(signal: &mut Option<tokio::signal::unix::Signal>) {
+            match signal {
+                Some(signal) => {
+                    signal.recv().await;
+                }
+                None => std::future::pending().await,
+            }
+        }
+        tokio::select! {
+            () = one(&mut self.terminate) => Told::Stop,
+            () = one(&mut self.interrupt) => Told::Stop,
+            () = one(&mut self.hang_up) => Told::Reload,
+        }
+    }
+}
+
+async fn bind_local(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| ServeError::Local { what: format!("metrics listener `{address}`"), error })
+}
+
+fn resolver(servers: &[SocketAddr]) -> Result<TokioResolver, ServeError> {
+    let failed = |error: &dyn std::fmt::Display| ServeError::Resolver(error.to_string());
+    let builder = if servers.is_empty() {
+        TokioResolver::builder_tokio().map_err(|error| failed(&error))?
+    } else {
+        let servers = servers.iter().map(|server| {
+            let mut config = NameServerConfig::udp_and_tcp(server.ip());
+            for connection in &mut config.connections {
+                connection.port = server.port();
+            }
+            config
+        });
+        let config = ResolverConfig::from_parts(None, Vec::new(), servers.collect());
+        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+    };
+    builder.build().map_err(|error| failed(&error))
+}
+
+/// Every address of this machine; a system may not be one of them unless its resource says so.
+fn own_addresses() -> BTreeSet<IpAddr> {
+    match if_addrs::get_if_addrs() {
+        Ok(interfaces) => interfaces.into_iter().map(|interface| interface.ip().to_canonical()).collect(),
+        Err(error) => {
+            tracing::error!(%error, "this machine's addresses cannot be read; only loopback counts as its own");
+            BTreeSet::new()
+        }
+    }
+}

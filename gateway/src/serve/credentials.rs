@@ -1,0 +1,102 @@
+//! The certificates and keys that `serve` itself uses. The root's key and the issuing keys are never among them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hitotsu_pki::key::PrivateKey;
+use hitotsu_pki::tls::{ClientVerifier, certified_key};
+use hitotsu_pki::trust::Trust;
+use hitotsu_tunnel::crypto;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
+use rustls::sign::SingleCertAndKey;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use secrecy::SecretString;
+
+use crate::config::Config;
+
+/// A certificate or key that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialError {
+    /// A file cannot be read.
+    #[error("`{path}`: {error}; check `hitotsu-gateway check`")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A file holds something else.
+    #[error("`{path}`: {why}")]
+    Content {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// TLS cannot be set up with them.
+    #[error("tls cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// What the listener needs.
+pub(super) struct Credentials {
+    pub(super) trust: Arc<Trust>,
+    pub(super) client_verifier: Arc<dyn ClientCertVerifier>,
+    pub(super) certificates: Arc<dyn ResolvesServerCert>,
+    pub(super) enrol_tls: Arc<rustls::ServerConfig>,
+}
+
+pub(super) fn load(config: &Config) -> Result<Credentials, CredentialError> {
+    let roots = certificates(&config.root)?;
+    let [root] = roots.as_slice() else {
+        return Err(content(&config.root, "must hold exactly one certificate, the root's"));
+    };
+    let trust = Trust::new(root, config.org.clone()).map_err(|error| content(&config.root, error))?;
+    let trust = Arc::new(trust);
+    let chain = certificates(&config.server_chain)?;
+    let key = server_key(config)?;
+    let certified = certified_key(chain, Arc::new(key));
+    let certificates: Arc<dyn ResolvesServerCert> = Arc::new(SingleCertAndKey::from(certified));
+    let mut enrol_tls = rustls::ServerConfig::builder_with_provider(crypto::provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_no_client_auth()
+        .with_cert_resolver(certificates.clone());
+    enrol_tls.alpn_protocols = vec![hitotsu_model::control::ENROL_ALPN.to_vec()];
+    // Shares no resumption with anything: an enrolment connection is used once.
+    enrol_tls.session_storage = Arc::new(NoServerSessionStorage {});
+    enrol_tls.send_tls13_tickets = 0;
+    let client_verifier = Arc::new(ClientVerifier::new(trust.clone()));
+    Ok(Credentials { trust, client_verifier, certificates, enrol_tls: Arc::new(enrol_tls) })
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CredentialError> {
+    let pem = read(path)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        Ok(_) => Err(content(path, "holds no certificate")),
+        Err(error) => Err(content(path, format!("is not PEM: {error:?}"))),
+    }
+}
+
+fn server_key(config: &Config) -> Result<PrivateKey, CredentialError> {
+    let pem = read(&config.server_key)?;
+    let key = match &config.server_key_passphrase {
+        Some(path) => {
+            let passphrase = SecretString::from(read(path)?.trim_end().to_owned());
+            PrivateKey::from_encrypted_pem(&pem, &passphrase)
+        }
+        None => hitotsu_pki::export::from_pkcs8_pem(&pem),
+    };
+    key.map_err(|error| content(&config.server_key, error))
+}
+
+fn read(path: &Path) -> Result<String, CredentialError> {
+    std::fs::read_to_string(path).map_err(|error| CredentialError::Read { path: path.to_path_buf(), error })
+}
+
+fn content(path: &Path, why: impl ToString) -> CredentialError {
+    CredentialError::Content { path: path.to_path_buf(), why: why.to_string() }
+}

@@ -1,0 +1,180 @@
+//! Serves one connection to its end.
+
+use std::sync::Arc;
+
+use hitotsu_model::audit::AuditEvent;
+use hitotsu_model::code::Code;
+use hitotsu_model::ids::SessionId;
+use hitotsu_tunnel::listener::Handshaken;
+use hitotsu_tunnel::server::{CloseCode, Exchange, Request, ServerConnection, TransportKind};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::Session;
+use crate::admission::{Identity, Refused, identify};
+use crate::clock;
+use crate::control;
+use crate::denied::{Denied, response};
+use crate::flow::{serve_tcp, serve_udp};
+use crate::gateway::Gateway;
+use crate::limits::{REFUSED_LINGER, REFUSED_REQUESTS_MAX};
+use crate::watch::sweep;
+
+/// Serves a connection: identifies it, then answers its requests until it ends.
+pub async fn serve(gateway: Arc<Gateway>, handshaken: Handshaken) {
+    let Handshaken { peer_certificates, binding, remote, transport, connection, .. } = handshaken;
+    let bundle = gateway.bundle();
+    let now = clock::now();
+    match identify(&peer_certificates, remote.ip().to_canonical(), &gateway, &bundle, now) {
+        Identity::Refused(refused) => serve_refused(&gateway, &connection, &refused, remote.ip()).await,
+        Identity::Identified(identity) => {
+            let session = Session::new(SessionId(Uuid::new_v4()), identity, word(transport), now);
+            let Some(place) = gateway.live.enter(session) else {
+                return connection.close(CloseCode::ExcessiveLoad, "too many sessions");
+            };
+            let session = place.session().clone();
+            gateway.expires_at(session.identity.peer().not_after);
+            serve_session(&gateway, &session, &connection, binding).await;
+        }
+    }
+}
+
+fn word(transport: TransportKind) -> &'static str {
+    match transport {
+        TransportKind::H3 => "h3",
+        TransportKind::H2 => "h2",
+        TransportKind::H1 => "h1",
+    }
+}
+
+async fn serve_session(
+    gateway: &Arc<Gateway>,
+    session: &Arc<Session>,
+    connection: &ServerConnection,
+    binding: [u8; 32],
+) {
+    gateway.metrics.sessions_opened.inc();
+    let identity = &session.identity;
+    tracing::info!(session = %session.id, device = %identity.device(), transport = session.transport, "session opened");
+    gateway.record(AuditEvent::SessionOpened {
+        session: session.id,
+        device: identity.device(),
+        person: identity.person().cloned(),
+        serial: identity.peer().serial.clone(),
+        profile: identity.profile(),
+        source: identity.source(),
+        place: identity.place().cloned(),
+        transport: session.transport.to_owned(),
+    });
+    answer_requests(gateway, session, connection, binding).await;
+    let code = session.end_code();
+    // The connection is gone or is closed here; either way no flow of it lives on.
+    for flow in session.flows() {
+        flow.cut.cancel();
+    }
+    match code {
+        Some(code) => connection.close(CloseCode::Denied, code.slug()),
+        None => connection.close(CloseCode::NoError, ""),
+    }
+    tracing::info!(session = %session.id, "session closed");
+    gateway.record(AuditEvent::SessionClosed { session: session.id, code });
+}
+
+async fn answer_requests(
+    gateway: &Arc<Gateway>,
+    session: &Arc<Session>,
+    connection: &ServerConnection,
+    binding: [u8; 32],
+) {
+    // Tasks of this connection end with it.
+    let mut tasks = JoinSet::new();
+    let mut known = connection.remote_address();
+    loop {
+        tokio::select! {
+            exchange = connection.next_exchange() => match exchange {
+                Some(exchange) => dispatch(gateway, session, connection, binding, exchange, &mut tasks),
+                None => break,
+            },
+            moved = connection.path_changed(known) => {
+                known = moved;
+                let bundle = gateway.bundle();
+                if session.path_moved(bundle.place_of(moved.ip().to_canonical())) {
+                    tracing::info!(session = %session.id, "the path moved away from its place");
+                    sweep(gateway, &bundle, session);
+                }
+            }
+            () = session.ended.cancelled() => break,
+            Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+        }
+    }
+    // Flows complete their audit records before they go. Each ends at once, because its cut or its stream has ended.
+    for flow in session.flows() {
+        flow.cut.cancel();
+    }
+    let drain = async { while tasks.join_next().await.is_some() {} };
+    if timeout(TASKS_END_WAIT, drain).await.is_err() {
+        tracing::warn!(session = %session.id, "tasks of a closed session had to be stopped");
+    }
+}
+
+/// How long the tasks of an ended connection may take to write their outcomes.
+const TASKS_END_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
+
+fn dispatch(
+    gateway: &Arc<Gateway>,
+    session: &Arc<Session>,
+    connection: &ServerConnection,
+    binding: [u8; 32],
+    exchange: Exchange,
+    tasks: &mut JoinSet<()>,
+) {
+    let (gateway, session) = (gateway.clone(), session.clone());
+    let stream = exchange.stream;
+    match exchange.request {
+        Request::Tcp { authority, pending, .. } => {
+            tasks.spawn(serve_tcp(gateway, session, stream, authority, pending));
+        }
+        Request::Udp { host, port, pending, .. } => {
+            tasks.spawn(serve_udp(gateway, session, stream, (host, port), pending));
+        }
+        Request::Http { method, path, headers, pending, .. } => {
+            let connection = connection.clone();
+            let request = control::Asked { method, path, headers, binding };
+            tasks.spawn(async move { control::serve(&gateway, &session, &connection, request, pending).await });
+        }
+    }
+}
+
+/// Tells a refused peer why, whatever it asks, and nothing else.
+async fn serve_refused(gateway: &Gateway, connection: &ServerConnection, refused: &Refused, source: std::net::IpAddr) {
+    gateway.metrics.sessions_refused.inc();
+    tracing::info!(code = %refused.code, "connection refused");
+    if let Some((device, serial)) = &refused.named {
+        gateway.record(AuditEvent::SessionRefused {
+            device: *device,
+            serial: serial.clone(),
+            source,
+            code: refused.code,
+        });
+    }
+    let answer = async {
+        for _ in 0..REFUSED_REQUESTS_MAX {
+            let Some(exchange) = connection.next_exchange().await else { return };
+            refuse(gateway, exchange, refused.code).await;
+        }
+    };
+    // A peer that asks nothing for so long has nothing to be told.
+    let _ = timeout(REFUSED_LINGER, answer).await;
+    connection.close(CloseCode::Denied, refused.code.slug());
+}
+
+async fn refuse(gateway: &Gateway, exchange: Exchange, code: Code) {
+    let denied = Denied::new(code);
+    let told = |headers: &http::HeaderMap| response(&denied.problem(gateway.sentences.asked_for(headers), None));
+    match exchange.request {
+        Request::Tcp { headers, pending, .. } => pending.refuse(told(&headers)).await,
+        Request::Udp { headers, pending, .. } => pending.refuse(told(&headers)).await,
+        Request::Http { headers, pending, .. } => pending.respond(told(&headers)).await,
+    }
+}
