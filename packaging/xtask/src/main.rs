@@ -11,6 +11,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 mod bench;
+mod demo;
 mod report;
 mod run;
 mod test;
@@ -35,6 +36,8 @@ struct Command {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Make an organisation in a temporary folder, and tell the product's story with real systems.
+    Demo(demo::Options),
     /// Check everything that CI checks, installing the tools for it where possible.
     Test(test::Options),
     /// Check layers, names, sizes, messages and documents.
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
 
 fn perform(workspace: &Workspace, task: Task) -> Result<ExitCode, Trouble> {
     match task {
+        Task::Demo(options) => demo::run(workspace, &options),
         Task::Test(options) => test::run(workspace, &options),
         Task::Tidy => tidy::run(workspace),
         Task::Bench(options) => bench::run(workspace, &options),

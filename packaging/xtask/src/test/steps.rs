@@ -198,7 +198,7 @@ fn without_colours(text: &str) -> String {
 pub(super) fn demo(workspace: &Workspace) -> Result<Outcome, Trouble> {
     let program = std::env::current_exe().map_err(|error| Trouble::new(format!("cannot find myself: {error}")))?;
     let mut command = Command::new(program);
-    command.current_dir(workspace.root()).args(["demo", "--check"]);
+    command.current_dir(workspace.root()).args(["demo", "--check", "--built"]);
     let (status, text) = run::shown_and_captured(&mut command)?;
     let closing = text.lines().rev().find_map(|line| {
         let (passed, failed) = line.strip_suffix(" failed")?.split_once(" passed, ")?;
