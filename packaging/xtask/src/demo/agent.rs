@@ -76,7 +76,7 @@ impl<'a> Agent<'a> {
         let command = self.command(&["run"]);
         let running = Running::start(&stage.groups, &stage.logs()?, self.name, command)?;
         self.running = Some(running);
-        let up = self.until(within, |status| status.get("state").and_then(Value::as_str) == Some("up"));
+        let up = self.until(within, attested);
         up.map_err(|trouble| {
             let log = self.running.as_ref().map(Running::log_end).unwrap_or_default();
             Trouble::new(format!("{trouble}\n{log}"))
@@ -151,6 +151,11 @@ impl<'a> Agent<'a> {
     pub(super) fn alive(&mut self) -> bool {
         self.running.as_mut().is_some_and(Running::alive)
     }
+}
+
+/// True when there is a tunnel and the gateway believes the evidence.
+fn attested(status: &Value) -> bool {
+    status.pointer("/connection/attested").is_some_and(|attested| !attested.is_null())
 }
 
 /// Standard output, whatever the exit status: a refusal is an answer too.

@@ -1,7 +1,7 @@
 //! The organisation and its gateway, made and asked with the gateway's own commands.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -16,6 +16,13 @@ const ORG: &str = "demo";
 
 /// The person of the sample policy to whom the demo's devices belong.
 const PERSON: &str = "p-1000";
+
+/// The policy of the system that opens only to PCs with a firewall: file below the bundle's folder, and text.
+const LEDGER_FILES: [(&str, &str); 3] = [
+    ("hosts/ledger.toml", include_str!("../../policy/hosts/ledger.toml")),
+    ("resources/ledger.toml", include_str!("../../policy/resources/ledger.toml")),
+    ("rules/ledger.cedar", include_str!("../../policy/rules/ledger.cedar")),
+];
 
 /// A gateway that serves.
 #[derive(Debug)]
@@ -42,6 +49,7 @@ impl Gateway {
         let ports = [systems.web, systems.files, systems.ssh, systems.secret].map(|port| port.to_string());
         init.args(["--demo-ports", &ports.join(",")]);
         run::captured(&mut init)?;
+        add_ledger(&dir.join("policy"), systems.ledger)?;
         Ok(Self {
             config: dir.join("gateway.toml"),
             program: stage.path("hitotsu-gateway"),
@@ -57,7 +65,7 @@ impl Gateway {
     /// It does not start.
     pub(super) fn serve(&mut self, stage: &Stage<'_>) -> Result<(), Trouble> {
         let mut serve = stage.program("hitotsu-gateway");
-        serve.args(["--config", &word(&self.config), "serve"]);
+        serve.args(["serve", "--json", "--config", &word(&self.config)]);
         let mut running = Running::start(&stage.groups, &stage.logs()?, "gateway", serve)?;
         running.announcement()?;
         self.running = Some(running);
@@ -87,19 +95,6 @@ impl Gateway {
         run::captured(&mut self.command(&["device", "revoke", device])).map(drop)
     }
 
-    /// The first program that the sample policy forbids to run.
-    ///
-    /// # Errors
-    /// It forbids none.
-    pub(super) fn forbidden_program(&self) -> Result<String, Trouble> {
-        let bundle = self.config.with_file_name("policy").join("bundle.toml");
-        let text = std::fs::read_to_string(&bundle)
-            .map_err(|error| Trouble::new(format!("`{}` cannot be read: {error}", bundle.display())))?;
-        let list = text.lines().find_map(|line| line.strip_prefix("forbidden_software"));
-        let name = list.and_then(|list| list.split('"').nth(1));
-        name.map(str::to_owned).ok_or_else(|| Trouble::new("the sample policy forbids no program"))
-    }
-
     /// A command of the gateway as a person would type it.
     pub(super) fn shown(&self, words: &[&str]) -> String {
         run::shown(&self.command(words))
@@ -123,6 +118,18 @@ impl Gateway {
         command.env("LC_ALL", self.locale).args(["--config", &word(&self.config)]).args(words);
         command
     }
+}
+
+/// Adds a system that demands a firewall to the sample policy, as a site would: in files beside those of the sample.
+fn add_ledger(policy: &Path, port: u16) -> Result<(), Trouble> {
+    for (file, text) in LEDGER_FILES {
+        let file = policy.join(file);
+        let folder = file.parent().unwrap_or(policy);
+        std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::write(&file, text.replace("{{ledger_port}}", &port.to_string())))
+            .map_err(|error| Trouble::new(format!("`{}` cannot be written: {error}", file.display())))?;
+    }
+    Ok(())
 }
 
 /// A port that is free for TCP and UDP at once.

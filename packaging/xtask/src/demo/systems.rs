@@ -14,6 +14,8 @@ pub(super) const PORTAL: &str = "portal.demo.internal";
 pub(super) const FILES: &str = "files.demo.internal";
 /// The SSH server.
 pub(super) const SSH: &str = "ssh.demo.internal";
+/// A system that opens only to PCs with a firewall, for the second PC.
+pub(super) const LEDGER: &str = "ledger.demo.internal";
 /// A system that uses My Number, which nobody reaches from home.
 pub(super) const RESIDENTS: &str = "residents.demo.internal";
 
@@ -28,6 +30,8 @@ pub(super) struct Systems {
     pub(super) ssh: u16,
     /// Port of the system that nobody reaches from home.
     pub(super) secret: u16,
+    /// Port of the system that opens only to PCs with a firewall.
+    pub(super) ledger: u16,
     /// The SSH server's host key.
     pub(super) ssh_key: String,
     /// The document library's folder.
@@ -46,15 +50,17 @@ impl Systems {
         let (files, files_running) = start(stage, "files", "webdav", &["--dir".to_owned(), word(&library)])?;
         let (ssh, ssh_running) = start(stage, "ssh", "ssh", &[])?;
         let (secret, secret_running) = start(stage, "residents", "web", &[])?;
+        let (ledger, ledger_running) = start(stage, "ledger", "web", &[])?;
         let ssh_key = ssh.get("host_key").and_then(Value::as_str).unwrap_or_default().to_owned();
         Ok(Self {
             web: port(&web)?,
             files: port(&files)?,
             ssh: port(&ssh)?,
             secret: port(&secret)?,
+            ledger: port(&ledger)?,
             ssh_key,
             library,
-            _running: vec![web_running, files_running, ssh_running, secret_running],
+            _running: vec![web_running, files_running, ssh_running, secret_running, ledger_running],
         })
     }
 }

@@ -22,25 +22,28 @@ const BACK_WITHIN: Duration = Duration::from_secs(8);
 /// A line of the endless stream comes ten times a second.
 const LINE_WITHIN: Duration = Duration::from_secs(3);
 
-/// What the sample policy forbids to run.
+/// A program that the sample policy forbids to run.
+const FORBIDDEN_PROGRAM: &str = "forbidden-demo";
+
+/// The reason that it gives.
 const FORBIDDEN_SOFTWARE: &str = "forbidden-software";
 
 pub(super) fn tell(scene: &mut Scene<'_>, screen: &mut Screen) -> Result<(), Trouble> {
     screen.heading("act-cut");
-    let mut stream = screen.step("stream-runs", &[], || Stream::open(scene, &scene.agent, "stream"))?;
-    let name = scene.gateway.forbidden_program()?;
-    let program = screen.step("forbidden-starts", &[("name", &name)], || forbidden(scene, &name))?;
+    let portal = format!("{PORTAL}:{}", scene.systems.web);
+    let mut stream = screen.step("stream-runs", &[], || Stream::open(scene, &scene.agent, "stream", &portal))?;
+    let variables = [("name", FORBIDDEN_PROGRAM)];
+    let program = screen.step("forbidden-starts", &variables, || forbidden(scene, FORBIDDEN_PROGRAM))?;
     let seconds = screen.step("stream-cut", &[], || stream.cut(CUT_WITHIN))?;
     screen.say("cut-after", &[("seconds", &format!("{seconds:.2}"))]);
-    let target = format!("{PORTAL}:{}", scene.systems.web);
-    screen.step("why-told", &[], || scene.why(&target, FORBIDDEN_SOFTWARE))?;
-    screen.quote(&scene.agent.words(&["why", &target])?);
+    screen.step("why-told", &[], || scene.why(&portal, FORBIDDEN_SOFTWARE))?;
+    screen.quote(&scene.agent.words(&["why", &portal])?);
     screen.step("forbidden-stops", &[], || {
         drop(program);
         Ok(())
     })?;
     let begun = Instant::now();
-    screen.step("access-back", &[], || back(scene, &scene.agent))?;
+    screen.step("access-back", &[], || back(scene, &scene.agent, &portal))?;
     screen.say("back-after", &[("seconds", &format!("{:.2}", begun.elapsed().as_secs_f64()))]);
     Ok(())
 }
@@ -58,10 +61,10 @@ fn forbidden(scene: &Scene<'_>, name: &str) -> Result<Running, Trouble> {
     Ok(running)
 }
 
-/// Asks until the portal answers again.
-pub(super) fn back(scene: &Scene<'_>, agent: &Agent<'_>) -> Result<(), Trouble> {
+/// Asks until a system answers again.
+pub(super) fn back(scene: &Scene<'_>, agent: &Agent<'_>, authority: &str) -> Result<(), Trouble> {
     let deadline = Instant::now() + BACK_WITHIN;
-    let url = format!("http://{PORTAL}:{}/", scene.systems.web);
+    let url = format!("http://{authority}/");
     loop {
         let curl = curl::through(agent.on_this_pc(Path::new("curl")), Through::Socks(agent.socks));
         let (answer, words) = curl::attempt(curl, &scene.stage.scratch, &url, &[])?;
@@ -69,7 +72,7 @@ pub(super) fn back(scene: &Scene<'_>, agent: &Agent<'_>) -> Result<(), Trouble> 
             return Ok(());
         }
         if Instant::now() > deadline {
-            return expect(false, "the portal does not answer", &words.unwrap_or_default());
+            return expect(false, "the system does not answer", &words.unwrap_or_default());
         }
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -82,9 +85,9 @@ pub(super) struct Stream {
 
 impl Stream {
     /// Opens it, and returns when lines come.
-    pub(super) fn open(scene: &Scene<'_>, agent: &Agent<'_>, name: &str) -> Result<Self, Trouble> {
+    pub(super) fn open(scene: &Scene<'_>, agent: &Agent<'_>, name: &str, authority: &str) -> Result<Self, Trouble> {
         let mut curl = curl::through(agent.on_this_pc(Path::new("curl")), Through::Socks(agent.socks));
-        curl.args(["--no-buffer", &format!("http://{PORTAL}:{}/stream", scene.systems.web)]);
+        curl.args(["--no-buffer", &format!("http://{authority}/stream")]);
         let mut curl = Running::start(&scene.stage.groups, &scene.stage.logs()?, name, curl)?;
         for expected in 0..3_u32 {
             let line = curl.line(LINE_WITHIN).unwrap_or_default();

@@ -22,8 +22,9 @@ const DEVICE_REVOKED: &str = "device-revoked";
 
 pub(super) fn tell(scene: &mut Scene<'_>, screen: &mut Screen) -> Result<(), Trouble> {
     screen.heading("act-revoke");
+    let portal = format!("{PORTAL}:{}", scene.systems.web);
     let device = scene.agent.device()?;
-    let mut stream = screen.step("stream-runs", &[], || Stream::open(scene, &scene.agent, "last-stream"))?;
+    let mut stream = screen.step("stream-runs", &[], || Stream::open(scene, &scene.agent, "last-stream", &portal))?;
     screen.step("device-revoked", &[], || scene.gateway.revoke(&device))?;
     let seconds = screen.step("stream-cut", &[], || stream.cut(CUT_WITHIN))?;
     screen.say("cut-after", &[("seconds", &format!("{seconds:.2}"))]);
@@ -34,7 +35,7 @@ pub(super) fn tell(scene: &mut Scene<'_>, screen: &mut Screen) -> Result<(), Tro
     screen.quote(&scene.agent.words(&["status"])?);
     screen.step("nothing-opens", &[], || {
         let curl = scene.curl(Through::Socks(scene.agent.socks));
-        let url = format!("http://{PORTAL}:{}/", scene.systems.web);
+        let url = format!("http://{portal}/");
         let (answer, _) = curl::attempt(curl, &scene.stage.scratch, &url, &[])?;
         expect(answer.status == 0, "the portal still answers", &answer.text())
     })?;
