@@ -107,7 +107,7 @@ impl FrameReader {
     }
 
     /// The head announced this `content-length`; more or fewer octets of DATA make the message malformed
-    /// (RFC 9114 §4.1.2).
+    /// (RFC 9114 §4.1.2). Not to be called for what has no body whatever it announces: the answer to HEAD, and 304.
     pub fn expect_body(&mut self, content_length: u64) {
         self.body_left = Some(content_length);
     }
