@@ -162,7 +162,7 @@ mod tests {
     fn a_datagram_capsule_over_the_limit_is_refused_by_its_length_alone() {
         let mut wire = Vec::new();
         write_header(DATAGRAM, DATAGRAM_CAPSULE_BYTES_MAX as u64 + 1, &mut wire);
-        let error = meaning(&wire, usize::MAX).1.unwrap_err();
+        let error = CapsuleReader::default().read(&mut Bytes::from(wire)).unwrap_err();
         assert_eq!((error.code(), error.scope()), (Code::H3_MESSAGE_ERROR, Scope::Stream));
     }
 
