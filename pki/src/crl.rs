@@ -16,8 +16,10 @@ use x509_parser::revocation_list::{CertificateRevocationList, RevokedCertificate
 use x509_parser::x509::{ReasonCode, X509Version};
 
 use crate::certificate::{CRL_SIGN, Certificate, Malformed};
+use crate::key::Algorithm;
 use crate::limits::CRL_BYTES_MAX;
 use crate::revocation::{CrlEntry, RevocationReason};
+use crate::signed;
 
 /// Why a list was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -120,7 +122,7 @@ pub fn verify_crl(
     if list.issuer().as_raw() != issuer.subject_der() {
         return Err(CrlFault::OtherIssuer);
     }
-    verify_signature(&list, &issuer)?;
+    verify_signature(der, &list, &issuer)?;
     let number = check_extensions(&list, &issuer)?;
     if let Some(last) = last_number.filter(|last| number < *last) {
         return Err(CrlFault::Older { found: number, last });
@@ -130,21 +132,29 @@ pub fn verify_crl(
     Ok(VerifiedCrl { number, entries, next_update })
 }
 
-fn verify_signature(list: &CertificateRevocationList<'_>, issuer: &Certificate<'_>) -> Result<(), CrlFault> {
+fn verify_signature(
+    der: &[u8],
+    list: &CertificateRevocationList<'_>,
+    issuer: &Certificate<'_>,
+) -> Result<(), CrlFault> {
     let oid = &list.signature_algorithm.algorithm;
     if list.tbs_cert_list.signature.algorithm != *oid {
         return Err(CrlFault::Malformed);
     }
-    let algorithm = if *oid == OID_SIG_ECDSA_WITH_SHA256 {
-        webpki::ring::ECDSA_P256_SHA256
+    let (kind, algorithm) = if *oid == OID_SIG_ECDSA_WITH_SHA256 {
+        (Algorithm::P256, webpki::ring::ECDSA_P256_SHA256)
     } else if *oid == OID_SIG_ECDSA_WITH_SHA384 {
-        webpki::ring::ECDSA_P384_SHA384
+        (Algorithm::P384, webpki::ring::ECDSA_P384_SHA384)
     } else {
         return Err(CrlFault::Algorithm);
     };
+    let (signed_part, signature) = (list.tbs_cert_list.as_ref(), &list.signature_value.data);
+    if !signed::is_exactly(der, signed_part, kind, signature) {
+        return Err(CrlFault::Malformed);
+    }
     let spki = SubjectPublicKeyInfoDer::from(issuer.spki());
     RawPublicKeyEntity::try_from(&spki)
-        .and_then(|key| key.verify_signature(algorithm, list.tbs_cert_list.as_ref(), &list.signature_value.data))
+        .and_then(|key| key.verify_signature(algorithm, signed_part, signature))
         .map_err(|_| CrlFault::Signature)
 }
 

@@ -9,7 +9,7 @@ use x509_parser::prelude::FromDer;
 use crate::key::{Algorithm, SignError, Signer};
 use crate::limits::CSR_BYTES_MAX;
 use crate::signing::SigningSide;
-use crate::spki;
+use crate::{signed, spki};
 
 /// Why a request was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +67,9 @@ pub fn verify_csr(der: &[u8]) -> Result<VerifiedCsr, CsrError> {
     };
     if request.signature_algorithm.algorithm != OID_SIG_ECDSA_WITH_SHA256 {
         return Err(CsrError::Algorithm);
+    }
+    if !signed::is_exactly(der, info.raw, Algorithm::P256, &request.signature_value.data) {
+        return Err(CsrError::Malformed);
     }
     UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point)
         .verify(info.raw, &request.signature_value.data)

@@ -48,6 +48,7 @@ pub mod profile;
 pub mod revocation;
 pub mod rules;
 pub mod serial;
+mod signed;
 mod signing;
 mod spki;
 pub mod tls;

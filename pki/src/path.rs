@@ -12,7 +12,8 @@ use hitotsu_model::time::Timestamp;
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
-use crate::certificate::{CRL_SIGN, Certificate, KEY_CERT_SIGN, Malformed};
+pub use crate::certificate::Malformed;
+use crate::certificate::{CRL_SIGN, Certificate, KEY_CERT_SIGN};
 
 /// The signatures that we make, so the only ones that we take.
 pub static OUR_ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] =
