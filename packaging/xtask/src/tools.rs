@@ -37,6 +37,10 @@ pub(crate) const PLAIN: &[Program] = &[
 pub(crate) const NAMESPACES: &[Program] =
     &[Program { name: "ip", package: "iproute2" }, Program { name: "nft", package: "nftables" }];
 
+/// What a build for Windows links with.
+pub(crate) const WINDOWS: &[Program] =
+    &[Program { name: "x86_64-w64-mingw32-gcc", package: "gcc-mingw-w64-x86-64-posix" }];
+
 /// True for the user who may install packages and make network namespaces.
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()

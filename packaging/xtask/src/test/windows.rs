@@ -31,6 +31,7 @@ pub(crate) fn installed(workspace: &Workspace) -> bool {
 pub(crate) fn check(workspace: &Workspace) -> Result<Outcome, Trouble> {
     let script = workspace.root().join(TOOLCHAIN);
     if !installed(workspace) {
+        tools::programs(workspace, tools::WINDOWS)?;
         install(&script)?;
     }
     super::steps::succeeds(workspace.cargo().args(["check", "--package", "hitotsu-agent", "--target", TARGET]))
