@@ -90,23 +90,34 @@ fn group_of(binary: &str) -> &'static str {
 
 /// True when a group has tests in this tree.
 pub(super) fn has_tests(workspace: &Workspace, group: &Group) -> Result<bool, Trouble> {
-    Ok(group.name == "unit" || !binaries(workspace, group)?.is_empty())
+    if group.name == "unit" || !binaries(workspace, group)?.is_empty() {
+        return Ok(true);
+    }
+    let Some(prefix) = prefix_of_tests(group) else { return Ok(false) };
+    let function = format!("fn {prefix}");
+    let files = workspace.files()?;
+    let mut sources = files.iter().filter(|file| file.extension().is_some_and(|ending| ending == "rs"));
+    Ok(sources
+        .any(|file| std::fs::read_to_string(workspace.root().join(file)).is_ok_and(|text| text.contains(&function))))
+}
+
+/// How a single test anywhere in the tree is named to belong to a group that needs root.
+fn prefix_of_tests(group: &Group) -> Option<String> {
+    (group.needs == Needs::Root).then(|| format!("{}_", group.name))
 }
 
 /// Runs one group and counts its tests.
 pub(super) fn group(workspace: &Workspace, group: &Group) -> Result<Outcome, Trouble> {
-    let own = binaries(workspace, group)?;
-    if own.is_empty() && group.name != "unit" {
+    if !has_tests(workspace, group)? {
         return Err(Trouble::new(format!("the group `{}` has no tests in this tree yet", group.name)));
     }
     let python = if group.needs == Needs::Nothing { None } else { Some(tools::python(workspace)?) };
-    let others: Vec<String> = GROUPS
-        .iter()
-        .filter(|other| other.name != group.name)
-        .map(|other| binaries(workspace, other))
-        .collect::<Result<Vec<_>, _>>()?
-        .concat();
-    let mut runs = runs_of(workspace, group, &own, &others);
+    let own = binaries(workspace, group)?;
+    let mut runs = if tools::has_nextest(workspace) {
+        vec![nextest(workspace, group, &own)?]
+    } else {
+        cargo_test(workspace, group, &own)
+    };
     if group.name == "unit" {
         // Examples in the documentation are tests too; nextest does not run them.
         let mut examples = workspace.cargo();
@@ -127,35 +138,57 @@ pub(super) fn group(workspace: &Workspace, group: &Group) -> Result<Outcome, Tro
     Ok(Outcome::Counted { passed, failed })
 }
 
-/// The commands that run a group: one with nextest, which filters; more with `cargo test`, which cannot.
-fn runs_of(workspace: &Workspace, group: &Group, own: &[String], others: &[String]) -> Vec<Command> {
-    let unit = group.name == "unit";
-    if tools::has_nextest(workspace) {
-        let mut command = workspace.cargo();
-        command.args(["nextest", "run", "--workspace", "--locked"]);
-        if unit {
-            let filter = others.iter().fold("all()".to_owned(), |filter, name| format!("{filter} - binary(={name})"));
-            command.args(["-E", &filter]);
-        } else {
-            own.iter().for_each(|name| _ = command.args(["--test", name]));
+/// One run with nextest, which filters by binary and by name.
+fn nextest(workspace: &Workspace, group: &Group, own: &[String]) -> Result<Command, Trouble> {
+    let mut terms = Vec::new();
+    if group.name == "unit" {
+        for other in GROUPS.iter().filter(|other| other.name != "unit") {
+            terms.extend(binaries(workspace, other)?.iter().map(|name| format!("binary(={name})")));
+            terms.extend(prefix_of_tests(other).map(|prefix| format!("test(/(^|::){prefix}/)")));
         }
-        if group.needs == Needs::Root {
-            // Labs of network namespaces share the machine's names and two cores: one at a time.
-            command.args(["--test-threads", "1"]);
-        }
-        return vec![command];
+    } else {
+        terms.extend(own.iter().map(|name| format!("binary(={name})")));
+        terms.extend(prefix_of_tests(group).map(|prefix| format!("test(/(^|::){prefix}/)")));
     }
-    let mut runs = Vec::new();
-    let test = ["test", "--no-fail-fast", "--locked"];
-    if unit {
+    let filter = terms.join(" | ");
+    let filter = if group.name == "unit" { format!("not ({filter})") } else { filter };
+    let mut command = workspace.cargo();
+    command.args(["nextest", "run", "--workspace", "--locked", "-E", &filter]);
+    if group.needs == Needs::Root {
+        // Labs of network namespaces share the machine's names and two cores: one at a time.
+        command.args(["--test-threads", "1"]);
+    }
+    Ok(command)
+}
+
+/// The runs with `cargo test`, which filters by binary or by name, not by both at once.
+fn cargo_test(workspace: &Workspace, group: &Group, own: &[String]) -> Vec<Command> {
+    let test = |words: &[&str]| {
         let mut command = workspace.cargo();
-        command.args(test).args(["--workspace", "--exclude", "hitotsu-tests", "--lib", "--bins", "--tests"]);
+        command.args(["test", "--no-fail-fast", "--locked"]).args(words);
+        command
+    };
+    let mut runs = Vec::new();
+    if group.name == "unit" {
+        let mut command = test(&["--workspace", "--exclude", "hitotsu-tests", "--lib", "--bins", "--tests", "--"]);
+        for prefix in GROUPS.iter().filter_map(prefix_of_tests) {
+            command.args(["--skip", &prefix]);
+        }
         runs.push(command);
     }
-    let mut command = workspace.cargo();
-    command.args(test).args(["--package", "hitotsu-tests"]).args(unit.then_some("--lib"));
-    own.iter().for_each(|name| _ = command.args(["--test", name]));
-    runs.push(command);
+    if let Some(prefix) = prefix_of_tests(group) {
+        let mut command = test(&["--workspace", "--exclude", "hitotsu-tests", "--lib", "--bins", "--tests"]);
+        command.args([&prefix, "--", "--test-threads", "1"]);
+        runs.push(command);
+    }
+    if !own.is_empty() {
+        let mut command = test(&["--package", "hitotsu-tests"]);
+        own.iter().for_each(|name| _ = command.args(["--test", name]));
+        if group.needs == Needs::Root {
+            command.args(["--", "--test-threads", "1"]);
+        }
+        runs.push(command);
+    }
     runs
 }
 
