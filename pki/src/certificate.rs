@@ -4,11 +4,11 @@ use hitotsu_model::ids::Serial;
 use hitotsu_model::time::Timestamp;
 use rustls_pki_types::CertificateDer;
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
 use x509_parser::oid_registry::{
     OID_X509_EXT_AUTHORITY_KEY_IDENTIFIER, OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_EXTENDED_KEY_USAGE,
-    OID_X509_EXT_KEY_USAGE, OID_X509_EXT_NAME_CONSTRAINTS, OID_X509_EXT_SUBJECT_ALT_NAME,
-    OID_X509_EXT_SUBJECT_KEY_IDENTIFIER, Oid,
+    OID_X509_EXT_KEY_USAGE, OID_X509_EXT_NAME_CONSTRAINTS, OID_X509_EXT_POLICY_CONSTRAINTS,
+    OID_X509_EXT_SUBJECT_ALT_NAME, OID_X509_EXT_SUBJECT_KEY_IDENTIFIER, Oid,
 };
 use x509_parser::prelude::FromDer;
 
@@ -20,6 +20,17 @@ pub(crate) const DIGITAL_SIGNATURE: u16 = 1;
 pub(crate) const KEY_CERT_SIGN: u16 = 1 << 5;
 /// cRLSign.
 pub(crate) const CRL_SIGN: u16 = 1 << 6;
+
+/// The extensions that we write.
+const OURS: [Oid<'static>; 7] = [
+    OID_X509_EXT_AUTHORITY_KEY_IDENTIFIER,
+    OID_X509_EXT_SUBJECT_KEY_IDENTIFIER,
+    OID_X509_EXT_KEY_USAGE,
+    OID_X509_EXT_EXTENDED_KEY_USAGE,
+    OID_X509_EXT_BASIC_CONSTRAINTS,
+    OID_X509_EXT_NAME_CONSTRAINTS,
+    OID_X509_EXT_SUBJECT_ALT_NAME,
+];
 
 /// Longest serial number in bytes, without the sign byte (RFC 5280 §4.1.2.2).
 const SERIAL_BYTES_MAX: usize = 20;
@@ -125,7 +136,7 @@ impl<'a> Certificate<'a> {
         only(self.x509.subject().iter_common_name()).and_then(|attribute| attribute.as_str().ok())
     }
 
-    /// The DER of the part that is signed.
+    /// Whether it names itself as its issuer.
     pub(crate) fn is_self_issued(&self) -> bool {
         self.subject_der() == self.issuer_der()
     }
@@ -155,18 +166,42 @@ impl<'a> Certificate<'a> {
         self.criticality(&OID_X509_EXT_NAME_CONSTRAINTS)
     }
 
+    /// Whether an extension is critical that nothing here understands.
+    pub(crate) fn has_unknown_critical(&self) -> bool {
+        let unknown = |extension: &X509Extension<'_>| !OURS.contains(&extension.oid);
+        self.x509.extensions().iter().any(|extension| extension.critical && unknown(extension))
+    }
+
+    /// Whether AuthorityKeyIdentifier, where it stands, names the key of SubjectKeyIdentifier and nothing more; so of a
+    /// root.
+    pub(crate) fn authority_key_id_is_own(&self) -> bool {
+        self.x509.extensions().iter().all(|extension| {
+            if let ParsedExtension::AuthorityKeyIdentifier(id) = extension.parsed_extension() {
+                id.authority_cert_issuer.is_none()
+                    && id.authority_cert_serial.is_none()
+                    && id.key_identifier.is_some()
+                    && id.key_identifier.as_ref().map(|id| id.0) == self.subject_key_id()
+            } else {
+                true
+            }
+        })
+    }
+
+    pub(crate) fn subject_is_empty(&self) -> bool {
+        self.x509.subject().iter_rdn().next().is_none()
+    }
+
+    pub(crate) fn alternative_names_critical(&self) -> Option<bool> {
+        self.criticality(&OID_X509_EXT_SUBJECT_ALT_NAME)
+    }
+
+    pub(crate) fn policy_constraints_critical(&self) -> Option<bool> {
+        self.criticality(&OID_X509_EXT_POLICY_CONSTRAINTS)
+    }
+
     /// Whether every extension is one that we write ourselves.
     pub(crate) fn has_only_our_extensions(&self) -> bool {
-        let ours = [
-            OID_X509_EXT_AUTHORITY_KEY_IDENTIFIER,
-            OID_X509_EXT_SUBJECT_KEY_IDENTIFIER,
-            OID_X509_EXT_KEY_USAGE,
-            OID_X509_EXT_EXTENDED_KEY_USAGE,
-            OID_X509_EXT_BASIC_CONSTRAINTS,
-            OID_X509_EXT_NAME_CONSTRAINTS,
-            OID_X509_EXT_SUBJECT_ALT_NAME,
-        ];
-        self.x509.extensions().iter().all(|extension| ours.contains(&extension.oid))
+        self.x509.extensions().iter().all(|extension| OURS.contains(&extension.oid))
     }
 
     /// keyIdentifier of AuthorityKeyIdentifier.
@@ -236,9 +271,7 @@ impl<'a> Certificate<'a> {
     }
 }
 
-fn alternative_names<'c, 'a>(
-    extension: &'c x509_parser::extensions::X509Extension<'a>,
-) -> Option<&'c [GeneralName<'a>]> {
+fn alternative_names<'c, 'a>(extension: &'c X509Extension<'a>) -> Option<&'c [GeneralName<'a>]> {
     if let ParsedExtension::SubjectAlternativeName(names) = extension.parsed_extension() {
         Some(&names.general_names)
     } else {

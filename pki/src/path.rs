@@ -60,8 +60,9 @@ pub enum Rule {
     /// §4.2.1.1, §4.2.1.2: key identifiers are not critical.
     #[error("a key identifier is marked critical")]
     KeyIdCritical,
-    /// §4.2.1.1, §4.2.1.2: what an authority issues, and authorities themselves, carry key identifiers.
-    #[error("a key identifier is missing")]
+    /// §4.2.1.1, §4.2.1.2: what an authority issues, and authorities themselves, carry key identifiers; a root's is its
+    /// own.
+    #[error("a key identifier is missing, or a root has another key's")]
     KeyIdMissing,
     /// §4.2.1.9: an authority's basic constraints are critical.
     #[error("the basic constraints of an authority are not critical")]
@@ -72,8 +73,8 @@ pub enum Rule {
     /// §4.2.1.9: who is no authority has no keyCertSign.
     #[error("a certificate of no authority has keyCertSign")]
     LeafMaySign,
-    /// §4.2.1.10: name constraints stand in authorities only and are critical.
-    #[error("name constraints stand in a leaf or are not critical")]
+    /// §4.2.1.10: name constraints stand in authorities only, are critical, not empty and in form.
+    #[error("name constraints stand in a leaf, are not critical, empty, or not in form")]
     NameConstraints,
     /// The root's time is over or has not begun.
     #[error("the root certificate is out of its time")]
@@ -81,6 +82,15 @@ pub enum Rule {
     /// A root is an authority.
     #[error("the root certificate is not an authority's")]
     RootNotAuthority,
+    /// §4.1.2.4, §4.1.2.6: an authority has a name; without a subject the alternative names are critical.
+    #[error("the subject is empty where it must not be, or the alternative names are not critical beside an empty one")]
+    Subject,
+    /// §4.2.1.11.
+    #[error("policy constraints are not critical")]
+    PolicyConstraintsNotCritical,
+    /// §4.2: a root has a critical extension that is not understood here.
+    #[error("the root certificate has a critical extension that is not known here")]
+    UnknownCritical,
     /// anyExtendedKeyUsage is no purpose.
     #[error("the certificate is for any purpose")]
     AnyPurpose,
@@ -101,11 +111,16 @@ impl Anchor {
     /// [`PathFault`] when it is malformed or no authority's.
     pub fn new(root: &CertificateDer<'_>) -> Result<Self, PathFault> {
         let certificate = Certificate::parse(root)?;
-        check_serial_and_key_ids(&certificate)?;
         if !certificate.is_ca() {
             return Err(Rule::RootNotAuthority.into());
         }
         check_authority(&certificate)?;
+        if certificate.is_self_issued() && !certificate.authority_key_id_is_own() {
+            return Err(Rule::KeyIdMissing.into());
+        }
+        if certificate.has_unknown_critical() {
+            return Err(Rule::UnknownCritical.into());
+        }
         let anchor = webpki::anchor_from_trusted_cert(root).map_err(PathFault::Chain)?.to_owned();
         Ok(Self { anchor, not_before: certificate.not_before(), not_after: certificate.not_after() })
     }
@@ -164,9 +179,9 @@ fn check_intermediates(path: &VerifiedPath<'_>) -> Result<(), PathFault> {
     for intermediate in path.intermediate_certificates() {
         let der = intermediate.der();
         let certificate = Certificate::parse(&der)?;
-        check_serial_and_key_ids(&certificate)?;
+        check_serial(&certificate)?;
         check_authority(&certificate)?;
-        if certificate.authority_key_id_critical().is_none() && !certificate.is_self_issued() {
+        if certificate.authority_key_id_critical().is_none() {
             return Err(Rule::KeyIdMissing.into());
         }
     }
@@ -174,7 +189,8 @@ fn check_intermediates(path: &VerifiedPath<'_>) -> Result<(), PathFault> {
 }
 
 fn check_leaf(certificate: &Certificate<'_>) -> Result<(), Rule> {
-    check_serial_and_key_ids(certificate)?;
+    check_serial(certificate)?;
+    check_key_ids(certificate)?;
     if certificate.authority_key_id_critical().is_none() && !certificate.is_self_issued() {
         return Err(Rule::KeyIdMissing);
     }
@@ -184,23 +200,26 @@ fn check_leaf(certificate: &Certificate<'_>) -> Result<(), Rule> {
     if certificate.key_usage().is_some_and(|usage| usage & (KEY_CERT_SIGN | CRL_SIGN) != 0) && !certificate.is_ca() {
         return Err(Rule::LeafMaySign);
     }
+    if certificate.subject_is_empty() && certificate.alternative_names_critical() == Some(false) {
+        return Err(Rule::Subject);
+    }
     if certificate.purposes().any {
         return Err(Rule::AnyPurpose);
     }
     Ok(())
 }
 
-fn check_serial_and_key_ids(certificate: &Certificate<'_>) -> Result<(), Rule> {
-    if !certificate.serial_is_sane() {
-        return Err(Rule::Serial);
-    }
-    if certificate.authority_key_id_critical() == Some(true) || certificate.subject_key_id_critical() == Some(true) {
-        return Err(Rule::KeyIdCritical);
-    }
-    Ok(())
+fn check_serial(certificate: &Certificate<'_>) -> Result<(), Rule> {
+    if certificate.serial_is_sane() { Ok(()) } else { Err(Rule::Serial) }
+}
+
+fn check_key_ids(certificate: &Certificate<'_>) -> Result<(), Rule> {
+    let critical = [certificate.authority_key_id_critical(), certificate.subject_key_id_critical()];
+    if critical.contains(&Some(true)) { Err(Rule::KeyIdCritical) } else { Ok(()) }
 }
 
 fn check_authority(certificate: &Certificate<'_>) -> Result<(), Rule> {
+    check_key_ids(certificate)?;
     if certificate.basic_constraints_critical() != Some(true) {
         return Err(Rule::BasicConstraintsNotCritical);
     }
@@ -210,10 +229,27 @@ fn check_authority(certificate: &Certificate<'_>) -> Result<(), Rule> {
     if certificate.subject_key_id_critical().is_none() {
         return Err(Rule::KeyIdMissing);
     }
-    if certificate.name_constraints_critical() == Some(false) {
-        return Err(Rule::NameConstraints);
+    if certificate.subject_is_empty() {
+        return Err(Rule::Subject);
     }
-    Ok(())
+    if certificate.policy_constraints_critical() == Some(false) {
+        return Err(Rule::PolicyConstraintsNotCritical);
+    }
+    check_name_constraints(certificate)
+}
+
+/// Critical, not empty, and no DNS name in the form of another kind of name (`.example`).
+fn check_name_constraints(certificate: &Certificate<'_>) -> Result<(), Rule> {
+    match (certificate.name_constraints_critical(), certificate.name_constraints()) {
+        (None, _) => Ok(()),
+        (Some(true), Some((permitted, excluded))) => {
+            let mut all = permitted.iter().chain(&excluded).peekable();
+            let some = all.peek().is_some();
+            let plain = all.all(|subtree| !subtree.starts_with("dns:."));
+            if some && plain { Ok(()) } else { Err(Rule::NameConstraints) }
+        }
+        (Some(_), _) => Err(Rule::NameConstraints),
+    }
 }
 
 /// What rustls-webpki calls time. Before 1970 is 1970: nothing is valid then.

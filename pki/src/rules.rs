@@ -83,6 +83,9 @@ pub(crate) fn check_root(root: &Certificate<'_>, org: &OrgId) -> Result<(), Misf
     if root.name_constraints_critical().is_some() {
         return Err(Misfit::NameConstraints);
     }
+    if root.authority_key_id_critical().is_some() {
+        return Err(Misfit::Extensions);
+    }
     if !root.is_self_issued() {
         return Err(Misfit::Subject);
     }

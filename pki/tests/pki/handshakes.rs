@@ -303,7 +303,7 @@ fn shake(
     client: &Arc<ClientConfig>,
     server: &Arc<ServerConfig>,
     host: &str,
-) -> Result<(ClientConnection, ServerConnection), (Error, Option<Error>)> {
+) -> Result<(ClientConnection, ServerConnection), Box<(Error, Option<Error>)>> {
     let host = ServerName::try_from(host.to_owned()).unwrap();
     let mut client = ClientConnection::new(client.clone(), host).unwrap();
     let mut server = ServerConnection::new(server.clone()).unwrap();
@@ -319,12 +319,12 @@ fn shake(
         }
         let at_client = feed(&down, |bytes| client.read_tls(bytes)).and_then(|()| client.process_new_packets());
         match (at_server, at_client) {
-            (Err(error), other) => return Err((error, other.err())),
+            (Err(error), other) => return Err(Box::new((error, other.err()))),
             (Ok(_), Err(error)) => {
                 let mut alert = Vec::new();
                 client.write_tls(&mut alert).unwrap();
                 let told = feed(&alert, |bytes| server.read_tls(bytes)).and_then(|()| server.process_new_packets());
-                return Err((error, told.err()));
+                return Err(Box::new((error, told.err())));
             }
             (Ok(_), Ok(_)) if up.is_empty() && down.is_empty() => break,
             (Ok(_), Ok(_)) => {}
@@ -343,7 +343,8 @@ fn feed(mut bytes: &[u8], mut read: impl FnMut(&mut dyn std::io::Read) -> std::i
 
 /// What the refusing side says, and the alert that the other side gets.
 fn refused(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>, host: &str) -> (Error, AlertDescription) {
-    let Err((error, told)) = shake(client, server, host) else { panic!("the handshake went through") };
+    let Err(refusal) = shake(client, server, host) else { panic!("the handshake went through") };
+    let (error, told) = *refusal;
     match told {
         Some(Error::AlertReceived(alert)) => (error, alert),
         other => panic!("{error}: {other:?}"),

@@ -197,7 +197,7 @@ fn resign(der: &[u8], key: &hitotsu_pki::key::PrivateKey, change: impl FnOnce(&m
     let (_, parsed) = CertificateRevocationList::from_der(der).unwrap();
     let mut tbs = parsed.tbs_cert_list.as_ref().to_vec();
     let grown = change(&mut tbs);
-    let grow = |byte: &mut u8| *byte = u8::try_from(isize::try_from(*byte).unwrap() + grown).unwrap();
+    let grow = |byte: &mut u8| *byte = u8::try_from(isize::from(*byte) + grown).unwrap();
     // `[0] { SEQUENCE { AKI, CRLNumber } }` with short lengths, the very end of the signed part.
     let explicit = (0..tbs.len() - 4)
         .rfind(|place| tbs[*place] == 0xa0 && tbs[place + 2] == 0x30 && tbs[place + 3] + 2 == tbs[place + 1])

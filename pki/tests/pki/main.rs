@@ -7,6 +7,7 @@ mod forge;
 mod handshakes;
 mod issuing;
 mod keys;
+mod limbo;
 mod lists;
 mod openssl;
 mod requests;

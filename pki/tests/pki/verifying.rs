@@ -247,7 +247,7 @@ fn another_organisations_name_under_our_root_is_refused() {
 #[test]
 fn a_leaf_may_sign_handshakes_and_nothing_else() {
     for extra in [KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign] {
-        assert_eq!(judged(|params| params.key_usages.push(extra.clone())), rule(Rule::LeafMaySign));
+        assert_eq!(judged(|params| params.key_usages.push(extra)), rule(Rule::LeafMaySign));
     }
     let encipher = judged(|params| params.key_usages.push(KeyUsagePurpose::KeyEncipherment));
     assert_eq!(encipher, unfit(Misfit::KeyUsage));
