@@ -1,0 +1,104 @@
+//! Programs under test.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+/// How long any one step of a program may take before the test fails and says so.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The path of one of our programs, beside the test binary.
+///
+/// # Panics
+/// If it was not built.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the test has a path");
+    let folder = test.ancestors().nth(2).expect("tests lie in target/<profile>/deps");
+    let path = folder.join(name);
+    assert!(path.exists(), "`{}` is missing; run `cargo build --workspace --bins` first", path.display());
+    path
+}
+
+/// A running program. Dropping it kills it.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    /// Starts a program whose standard output is read line by line.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let stdout = child.stdout.take().expect("piped");
+        Self { child, lines: BufReader::new(stdout).lines() }
+    }
+
+    /// The next line of its output that is JSON.
+    ///
+    /// # Panics
+    /// If it ends or says nothing for too long.
+    pub async fn next_json(&mut self) -> Value {
+        loop {
+            let line = timeout(PATIENCE, self.lines.next_line()).await.expect("the program says nothing");
+            let line = line.expect("readable").expect("the program ended before it said what it must");
+            if let Ok(value) = serde_json::from_str(&line) {
+                return value;
+            }
+        }
+    }
+
+    /// Its process id.
+    ///
+    /// # Panics
+    /// If it has ended.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
+    /// Ends it at once, as a power cut would (SIGKILL).
+    ///
+    /// # Panics
+    /// If it cannot be killed.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.expect("killed");
+    }
+
+    /// Asks it to stop (SIGTERM) and waits.
+    ///
+    /// # Panics
+    /// If it does not stop in time.
+    pub async fn terminate(&mut self) -> std::process::ExitStatus {
+        let id = self.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill runs");
+        assert!(sent.success());
+        timeout(PATIENCE, self.child.wait()).await.expect("it stops in time").expect("waited")
+    }
+}
+
+/// Runs a command to its end and gives back its exit code, standard output and standard error.
+///
+/// # Panics
+/// If it cannot be run or takes too long.
+pub async fn run(mut command: Command) -> (i32, String, String) {
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
+    let output = timeout(PATIENCE, output).await.expect("the command ends in time").expect("the command runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+}

@@ -1,0 +1,107 @@
+//! Small internal systems on loopback. Each ends with its handle.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::task::JoinHandle;
+
+/// A running system.
+#[derive(Debug)]
+pub struct System {
+    /// Where it listens.
+    pub address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn tcp<F, R>(serve: F) -> System
+where
+    F: Fn(TcpStream) -> R + Send + 'static,
+    R: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let address = listener.local_addr().expect("bound");
+    let task = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream));
+        }
+    });
+    System { address, task }
+}
+
+/// Sends back what it receives, and ends when its peer does.
+pub async fn echo() -> System {
+    tcp(|mut stream| async move {
+        let (mut read, mut write) = stream.split();
+        let _ = tokio::io::copy(&mut read, &mut write).await;
+        let _ = write.shutdown().await;
+    })
+    .await
+}
+
+/// Sends zeros for as long as anybody reads.
+pub async fn endless() -> System {
+    tcp(|mut stream| async move {
+        let zeros = vec![0_u8; 16 * 1024];
+        while stream.write_all(&zeros).await.is_ok() {}
+    })
+    .await
+}
+
+/// Reads nothing and sends nothing, but keeps the connection.
+pub async fn stalled() -> System {
+    tcp(|stream| async move {
+        let _kept = stream;
+        std::future::pending::<()>().await;
+    })
+    .await
+}
+
+/// Reads to the end, then answers with the count of bytes.
+pub async fn count() -> System {
+    tcp(|mut stream| async move {
+        let mut buffer = vec![0; 64 * 1024];
+        let mut count = 0_u64;
+        while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+            count += read as u64;
+        }
+        let _ = stream.write_all(count.to_string().as_bytes()).await;
+        let _ = stream.shutdown().await;
+    })
+    .await
+}
+
+/// Resets every connection as soon as it has read something.
+pub async fn reset() -> System {
+    tcp(|mut stream| async move {
+        let mut byte = [0];
+        let _ = stream.read(&mut byte).await;
+        let _ = stream.set_zero_linger();
+    })
+    .await
+}
+
+/// Sends every datagram back.
+pub async fn udp_echo() -> System {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.expect("binds");
+    let address = socket.local_addr().expect("bound");
+    let task = tokio::spawn(async move {
+        let mut buffer = vec![0; 65_536];
+        while let Ok((length, peer)) = socket.recv_from(&mut buffer).await {
+            let _ = socket.send_to(&buffer[..length], peer).await;
+        }
+    });
+    System { address, task }
+}
+
+/// A port on which nobody listens.
+pub async fn refusing() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    listener.local_addr().expect("bound")
+}
