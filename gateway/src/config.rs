@@ -1,9 +1,14 @@
-//! The one configuration file.
+//! The one configuration file. Paths in it are relative to the file's own folder.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use hitotsu_model::ids::OrgId;
+use serde::Deserialize;
+
+/// Longest path of a Unix socket, in bytes, without the final zero (`sockaddr_un` on Linux).
+const SOCKET_PATH_BYTES_MAX: usize = 107;
 
 /// The configuration, with every path made absolute against the file's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +31,9 @@ pub struct Config {
     pub server_key_passphrase: Option<PathBuf>,
     /// Root certificate, PEM.
     pub root: PathBuf,
+    /// Folder of the issuing authorities: `<kind>.pem`, `<kind>.key.pem` and `<kind>.passphrase` for `devices`,
+    /// `gateways` and `staff`. `serve` reads certificates there, never keys.
+    pub authorities_dir: PathBuf,
     /// Certificate of the devices' issuing CA, PEM.
     pub devices_ca: PathBuf,
     /// Its encrypted key, read by the issuer process alone.
@@ -69,17 +77,276 @@ pub struct ConfigError {
     pub remedy: String,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    org: Option<String>,
+    name: Option<String>,
+    listen: Option<String>,
+    #[serde(default)]
+    metrics: Metrics,
+    #[serde(default)]
+    tls: Tls,
+    #[serde(default)]
+    authorities: Authorities,
+    #[serde(default)]
+    issuer: Issuer,
+    #[serde(default)]
+    store: Store,
+    #[serde(default)]
+    audit: Folder,
+    #[serde(default)]
+    policy: Folder,
+    #[serde(default)]
+    admin: Admin,
+    #[serde(default)]
+    dns: Dns,
+    #[serde(default)]
+    drain: Drain,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Metrics {
+    listen: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tls {
+    chain: Option<PathBuf>,
+    key: Option<PathBuf>,
+    passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Authorities {
+    root: Option<PathBuf>,
+    dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Issuer {
+    socket: Option<PathBuf>,
+    spawn: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Store {
+    path: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Folder {
+    dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Admin {
+    socket: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Dns {
+    #[serde(default)]
+    servers: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Drain {
+    seconds_max: Option<u32>,
+}
+
+/// How long a drain waits where the file does not say: a service manager kills after 90 s by default.
+const DRAIN_SECONDS_MAX: u32 = 30;
+
 impl Config {
     /// Reads and checks the file.
     ///
     /// # Errors
     /// [`ConfigErrors`] names every wrong key.
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
-        Err(ConfigErrors(vec![ConfigError {
-            file: path.display().to_string(),
-            key: "org".to_owned(),
-            what: "is missing".to_owned(),
-            remedy: "add it".to_owned(),
-        }]))
+        let one = |what: String, remedy: &str| {
+            ConfigErrors(vec![ConfigError {
+                file: path.display().to_string(),
+                key: "(file)".to_owned(),
+                what,
+                remedy: remedy.to_owned(),
+            }])
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            one(error.to_string(), "name the file with `--config`, or make an organisation with `hitotsu-gateway init`")
+        })?;
+        let absolute = std::path::absolute(path).map_err(|error| one(error.to_string(), "name it by a full path"))?;
+        Self::parse(&absolute, &text)
+    }
+
+    /// Checks the text of a configuration file; `file` must be absolute.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] names every wrong key.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, ConfigErrors> {
+        let mut check = Check { file, errors: Vec::new() };
+        let raw: File = match toml::from_str(text) {
+            Ok(raw) => raw,
+            Err(error) => {
+                let what = error.to_string().trim_end().to_owned();
+                check.wrong("(syntax)", what, "see the comments of the file that `init` made");
+                return Err(ConfigErrors(check.errors));
+            }
+        };
+        let org = check.parsed("org", raw.org, "kawasaki.example");
+        let name = check.required("name", raw.name, "gate.kawasaki.example");
+        let listen = check.parsed("listen", raw.listen, "0.0.0.0:443");
+        let metrics_listen = match raw.metrics.listen {
+            Some(text) => check.parsed("metrics.listen", Some(text), "127.0.0.1:9464"),
+            None => None,
+        };
+        let mut dns_servers = Vec::new();
+        for server in raw.dns.servers {
+            dns_servers.extend(check.parsed::<SocketAddr>("dns.servers", Some(server), "10.0.0.53:53"));
+        }
+        let authorities_dir = check.path(raw.authorities.dir, "authorities");
+        let config = Self {
+            org: org.unwrap_or_else(|| UNSET_ORG.clone()),
+            name: name.unwrap_or_default(),
+            listen: listen.unwrap_or(UNSET_ADDRESS),
+            metrics_listen,
+            server_chain: check.path(raw.tls.chain, "tls/chain.pem"),
+            server_key: check.path(raw.tls.key, "tls/key.pem"),
+            server_key_passphrase: raw.tls.passphrase_file.map(|path| check.path(Some(path), "")),
+            root: check.path(raw.authorities.root, "authorities/root.pem"),
+            devices_ca: authorities_dir.join("devices.pem"),
+            devices_ca_key: authorities_dir.join("devices.key.pem"),
+            devices_ca_passphrase: authorities_dir.join("devices.passphrase"),
+            authorities_dir,
+            issuer_socket: check.socket("issuer.socket", raw.issuer.socket, "run/issuer.sock"),
+            issuer_spawn: raw.issuer.spawn.unwrap_or(true),
+            database: check.path(raw.store.path, "gateway.sqlite"),
+            audit_dir: check.path(raw.audit.dir, "audit"),
+            policy_dir: check.path(raw.policy.dir, "policy"),
+            admin_socket: check.socket("admin.socket", raw.admin.socket, "run/admin.sock"),
+            dns_servers,
+            drain_seconds_max: raw.drain.seconds_max.unwrap_or(DRAIN_SECONDS_MAX),
+            file: file.to_path_buf(),
+        };
+        if check.errors.is_empty() { Ok(config) } else { Err(ConfigErrors(check.errors)) }
+    }
+}
+
+/// Stands in while other errors are collected; never leaves [`Config::parse`].
+static UNSET_ORG: std::sync::LazyLock<OrgId> = std::sync::LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "INVARIANT (unset org): a constant that is an id")]
+    "unset".parse().expect("an id")
+});
+const UNSET_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+struct Check<'f> {
+    file: &'f Path,
+    errors: Vec<ConfigError>,
+}
+
+impl Check<'_> {
+    fn wrong(&mut self, key: &str, what: impl Display, remedy: &str) {
+        self.errors.push(ConfigError {
+            file: self.file.display().to_string(),
+            key: key.to_owned(),
+            what: what.to_string(),
+            remedy: remedy.to_owned(),
+        });
+    }
+
+    fn required(&mut self, key: &str, value: Option<String>, example: &str) -> Option<String> {
+        match value {
+            Some(value) if !value.trim().is_empty() => Some(value),
+            Some(_) | None => {
+                self.wrong(key, "is missing or empty", &format!("add `{key} = \"{example}\"`"));
+                None
+            }
+        }
+    }
+
+    fn parsed<T>(&mut self, key: &str, value: Option<String>, example: &str) -> Option<T>
+    where
+        T: std::str::FromStr,
+        T::Err: Display,
+    {
+        let text = self.required(key, value, example)?;
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.wrong(key, format!("`{text}`: {error}"), &format!("write it as `{key} = \"{example}\"`"));
+                None
+            }
+        }
+    }
+
+    fn path(&self, given: Option<PathBuf>, default: &str) -> PathBuf {
+        let path = given.unwrap_or_else(|| PathBuf::from(default));
+        match self.file.parent() {
+            Some(folder) => folder.join(path),
+            None => path,
+        }
+    }
+
+    fn socket(&mut self, key: &str, given: Option<PathBuf>, default: &str) -> PathBuf {
+        let path = self.path(given, default);
+        if path.as_os_str().len() > SOCKET_PATH_BYTES_MAX {
+            let what = format!("`{}` is longer than {SOCKET_PATH_BYTES_MAX} bytes", path.display());
+            self.wrong(key, what, "choose a shorter path, for example below `/run/hitotsu`");
+        }
+        path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "/etc/hitotsu/gateway.toml";
+
+    fn errors(text: &str) -> String {
+        Config::parse(Path::new(FILE), text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn three_keys_are_enough_and_paths_are_beside_the_file() {
+        let text = "org = \"kawasaki.example\"\nname = \"gate.example\"\nlisten = \"0.0.0.0:443\"\n";
+        let config = Config::parse(Path::new(FILE), text).unwrap();
+        assert_eq!(config.policy_dir, Path::new("/etc/hitotsu/policy"));
+        assert_eq!(config.metrics_listen, None);
+        assert!(config.issuer_spawn);
+    }
+
+    #[test]
+    fn every_wrong_key_is_named_at_once_with_its_remedy() {
+        let errors = errors("name = \"\"\nlisten = \"443\"\n[dns]\nservers = [\"10.0.0.53\"]\n");
+        for expected in [
+            "`org`: is missing or empty; add `org = \"kawasaki.example\"`",
+            "`name`: is missing or empty",
+            "`listen`: `443`: invalid socket address syntax; write it as `listen = \"0.0.0.0:443\"`",
+            "`dns.servers`: `10.0.0.53`",
+        ] {
+            assert!(errors.contains(expected), "{expected}\n{errors}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_by_name_and_line() {
+        let errors = errors("org = \"a\"\nlissten = \"1\"\n");
+        assert!(errors.contains("lissten") && errors.contains("line 2"), "{errors}");
+    }
+
+    #[test]
+    fn a_socket_path_that_the_system_cannot_take_is_refused() {
+        let long = format!("[admin]\nsocket = \"/{}\"\n", "x".repeat(120));
+        assert!(errors(&long).contains("choose a shorter path"));
     }
 }

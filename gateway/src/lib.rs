@@ -25,8 +25,9 @@
 //! - [`registry`] is what the gateway knows of devices and revocations, in memory.
 //! - [`store`] keeps it in a database.
 //! - [`issuer`] is the process that holds the issuing key.
-//! - [`admin`] is the socket that commands speak to; [`operate`] is what they do with sessions and policy.
+//! - [`admin`] is what commands may ask; [`local`] is the socket that they speak to; [`operate`] is what they do with sessions and policy.
 //! - [`metrics`] are figures and health.
+//! - [`init`] makes an organisation; [`cli`] are the commands; [`files`] writes files whole or not at all.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
@@ -35,19 +36,24 @@ pub mod admission;
 pub mod audit;
 pub mod bundle_dir;
 pub mod catalogue;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
 pub mod denied;
 pub mod enrol;
+pub mod files;
 pub mod flow;
 pub mod gateway;
+pub mod init;
 pub mod issuer;
 pub mod limits;
 pub mod live;
+pub mod local;
 pub mod metrics;
 pub mod operate;
 pub mod registry;
+pub mod serve;
 pub mod session;
 pub mod store;
 pub mod upstream;

@@ -1,2 +1,5 @@
 //! `hitotsu-gateway`: the gateway and its commands.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    hitotsu_gateway::cli::main()
+}

@@ -33,7 +33,7 @@ use crate::session;
 use crate::store::Store;
 use crate::watch;
 
-mod credentials;
+pub(crate) mod credentials;
 
 /// Why a gateway did not start, or stopped. Each says how to mend it.
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +148,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
     let admin_state =
         AdminState { store: store.clone(), registry: registry.clone(), issuer: issuer.clone(), audit: audit.clone() };
     let admin_router = admin::router(admin_state).merge(operate::router(gateway.clone()));
-    let admin_listener = admin::bind(&config.admin_socket).map_err(|error| ServeError::Local {
+    let admin_listener = crate::local::bind(&config.admin_socket).map_err(|error| ServeError::Local {
         what: format!("admin socket `{}`", config.admin_socket.display()),
         error,
     })?;

@@ -3,13 +3,11 @@
 //!
 //! - [`process`] starts programs and ends them by their id, whatever happens.
 //! - [`systems`] are small internal systems: echo over TCP and UDP, a source that never ends, a port that refuses.
-//! - [`bundle`] writes the policy bundle of the tests.
 //! - [`world`] puts an organisation and its gateway together.
 //! - [`device`] is a device without our agent: it enrols, dials, attests and says what a test wants it to say.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-pub mod bundle;
 pub mod device;
 pub mod process;
 pub mod systems;

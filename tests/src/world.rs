@@ -48,7 +48,8 @@ impl World {
         command.arg("--dir").arg(&org);
         let (code, _, errors) = run(command).await;
         assert_eq!(code, 0, "{errors}");
-        let mut world = Self { dir, gateway: None, listen: ([127, 0, 0, 1], 0).into(), metrics: ([127, 0, 0, 1], 0).into() };
+        let mut world =
+            Self { dir, gateway: None, listen: ([127, 0, 0, 1], 0).into(), metrics: ([127, 0, 0, 1], 0).into() };
         world.write_bundle(bundle);
         world.start_gateway().await;
         world
@@ -214,10 +215,7 @@ impl World {
     /// If there is no answer.
     pub async fn figure(&self, name: &str) -> f64 {
         let mut stream = tokio::net::TcpStream::connect(self.metrics).await.expect("connects");
-        stream
-            .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            .await
-            .expect("sent");
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.expect("sent");
         let mut text = String::new();
         stream.read_to_string(&mut text).await.expect("an answer");
         let line = text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));

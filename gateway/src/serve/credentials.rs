@@ -41,14 +41,14 @@ pub enum CredentialError {
 }
 
 /// What the listener needs.
-pub(super) struct Credentials {
-    pub(super) trust: Arc<Trust>,
-    pub(super) client_verifier: Arc<dyn ClientCertVerifier>,
-    pub(super) certificates: Arc<dyn ResolvesServerCert>,
-    pub(super) enrol_tls: Arc<rustls::ServerConfig>,
+pub(crate) struct Credentials {
+    pub(crate) trust: Arc<Trust>,
+    pub(crate) client_verifier: Arc<dyn ClientCertVerifier>,
+    pub(crate) certificates: Arc<dyn ResolvesServerCert>,
+    pub(crate) enrol_tls: Arc<rustls::ServerConfig>,
 }
 
-pub(super) fn load(config: &Config) -> Result<Credentials, CredentialError> {
+pub(crate) fn load(config: &Config) -> Result<Credentials, CredentialError> {
     let roots = certificates(&config.root)?;
     let [root] = roots.as_slice() else {
         return Err(content(&config.root, "must hold exactly one certificate, the root's"));

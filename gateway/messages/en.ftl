@@ -1,0 +1,26 @@
+# What the gateway's commands say.
+
+error = Error: { $error }
+init-done =
+    The organisation is made.
+      Configuration       { $config }
+      Root key            { $offline }
+      Root fingerprint    { $fingerprint }
+    Move the folder with the root key to another medium now and remove it from this machine. The gateway never needs it.
+    Next:  hitotsu-gateway --config { $config } serve
+serve-ready = Listening on { $listen } (policy { $bundle }). Press Ctrl-C to stop.
+check-config = Configuration
+check-credentials = Server certificate and key
+check-policy = Policy
+check-secret = Secret file
+check-root = Root key
+check-open = others can read { $path }; run `chmod 600` on it
+check-root-here = { $path } is still on this machine; move it to another medium and remove it here
+session-none = No device is connected.
+session-killed = Session { $session } ended ({ $flows } flows cut).
+policy-reloaded = Policy { $bundle } is in effect (before: { $before }).
+policy-good = Policy { $bundle } is good (all { $tests } tests passed).
+policy-tests-failed = { $failed } of the { $tests } tests of policy { $bundle } failed.
+explain-not-connected = This device is not connected now, so its state counts as unknown.
+explain-allowed = Allowed
+explain-denied = Refused

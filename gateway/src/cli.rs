@@ -1,0 +1,159 @@
+//! The commands. Those that change a running gateway speak to its admin socket.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use hitotsu_model::message::{Language, Messages};
+use serde::Serialize;
+
+use crate::config::Config;
+
+mod check;
+mod init;
+mod policy;
+mod serve;
+mod session;
+
+const MESSAGES_JA: &str = include_str!("../messages/ja.ftl");
+const MESSAGES_EN: &str = include_str!("../messages/en.ftl");
+
+/// The remote-work access gateway.
+#[derive(Debug, Parser)]
+#[command(name = "hitotsu-gateway", version, about)]
+pub struct Cli {
+    /// The configuration file.
+    #[arg(long, global = true, default_value = "gateway.toml", env = "HITOTSU_GATEWAY_CONFIG")]
+    config: PathBuf,
+    /// Answer as JSON, for programs.
+    #[arg(long, global = true)]
+    json: bool,
+    /// `ja` or `en`; the locale's language otherwise.
+    #[arg(long, global = true)]
+    lang: Option<Language>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make an organisation that serves at once.
+    Init(init::Args),
+    /// Check the configuration, the certificates and the policy bundle.
+    Check,
+    /// Serve.
+    Serve(serve::Args),
+    /// List and end sessions.
+    #[command(subcommand)]
+    Session(session::Command),
+    /// Check, reload and explain the policy bundle.
+    #[command(subcommand)]
+    Policy(policy::Command),
+}
+
+/// What every command has.
+pub(crate) struct Context {
+    config: PathBuf,
+    json: bool,
+    messages: Messages,
+}
+
+impl Context {
+    /// Reads the configuration.
+    pub(crate) fn config(&self) -> Result<Config, CliError> {
+        Config::load(&self.config).map_err(|errors| CliError::Refused(errors.to_string()))
+    }
+
+    /// Where the configuration lies.
+    pub(crate) fn config_path(&self) -> &std::path::Path {
+        &self.config
+    }
+
+    /// The message `id` in the user's language.
+    pub(crate) fn text(&self, id: &str, arguments: &[(&str, &str)]) -> String {
+        self.messages.text(id, arguments)
+    }
+
+    /// The user's language.
+    pub(crate) fn language(&self) -> Language {
+        self.messages.language()
+    }
+
+    /// Says the answer: as JSON where asked for, else as text.
+    pub(crate) fn say(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), CliError> {
+        let line = if self.json {
+            serde_json::to_string(value).map_err(|error| CliError::Refused(error.to_string()))?
+        } else {
+            text()
+        };
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|error| CliError::Refused(error.to_string()))
+    }
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// It could not be done; the text says why and how to mend it.
+    #[error("{0}")]
+    Refused(String),
+    /// It was asked for wrongly.
+    #[error("{0}")]
+    Usage(String),
+}
+
+/// Parses the command line and runs the command. Exit code 0: done; 1: not done; 2: asked for wrongly.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let language = cli.lang.unwrap_or_else(language_of_locale);
+    let file = match language {
+        Language::Ja => MESSAGES_JA,
+        Language::En => MESSAGES_EN,
+    };
+    let messages = match Messages::new(language, &[file]) {
+        Ok(messages) => messages,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(1);
+        }
+    };
+    let json = cli.json;
+    let context = Context { config: cli.config, json, messages };
+    match run(cli.command, &context) {
+        Ok(code) => code,
+        Err(error) => {
+            if json {
+                eprintln!("{}", serde_json::json!({ "error": error.to_string() }));
+            } else {
+                eprintln!("{}", context.text("error", &[("error", &error.to_string())]));
+            }
+            match error {
+                CliError::Refused(_) => ExitCode::from(1),
+                CliError::Usage(_) => ExitCode::from(2),
+            }
+        }
+    }
+}
+
+fn run(command: Command, context: &Context) -> Result<ExitCode, CliError> {
+    match command {
+        Command::Init(args) => init::run(args, context),
+        Command::Check => check::run(context),
+        Command::Serve(args) => serve::run(args, context),
+        Command::Session(command) => short(session::run(command, context)),
+        Command::Policy(command) => short(policy::run(command, context)),
+    }
+}
+
+/// Runs a short command; one thread is enough.
+fn short<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| CliError::Refused(error.to_string()))?.block_on(work)
+}
+
+fn language_of_locale() -> Language {
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = set("LC_ALL").or_else(|| set("LC_MESSAGES")).or_else(|| set("LANG")).unwrap_or_default();
+    Language::from_locale(&locale)
+}
