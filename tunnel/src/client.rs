@@ -12,8 +12,8 @@ use rustls_pki_types::CertificateDer;
 use crate::datagram::{DatagramPath, UdpFlow, UdpOptions};
 use crate::fault::{Closed, FlowError, OpenError, Refusal};
 use crate::flow::{FlowRecv, FlowSend};
-use crate::server::TransportKind;
-use crate::{endpoint, h3, limits, message};
+use crate::server::{CloseCode, TransportKind};
+use crate::{endpoint, h2, h3, limits, message};
 
 /// A connection to a gateway. All clones are the same connection; when the last one is dropped, it is closed.
 #[derive(Clone, Debug)]
@@ -33,6 +33,7 @@ struct Inner {
 #[derive(Debug)]
 enum Link {
     Quic(h3::client::Client),
+    Tcp(h2::client::Client),
 }
 
 /// What a finished handshake proves about the gateway.
@@ -44,8 +45,15 @@ pub(crate) struct Proofs {
 
 impl ClientConnection {
     pub(crate) fn h3(quic: quinn::Connection, endpoint: quinn::Endpoint, proofs: Proofs, authority: String) -> Self {
+        Self::new(Link::Quic(h3::client::Client::new(quic, endpoint)), proofs, authority)
+    }
+
+    pub(crate) fn h2(client: h2::client::Client, proofs: Proofs, authority: String) -> Self {
+        Self::new(Link::Tcp(client), proofs, authority)
+    }
+
+    fn new(link: Link, proofs: Proofs, authority: String) -> Self {
         let Proofs { binding, peer_certificates } = proofs;
-        let link = Link::Quic(h3::client::Client::new(quic, endpoint));
         Self { inner: Arc::new(Inner { link, binding, peer_certificates, authority }) }
     }
 
@@ -60,6 +68,7 @@ impl ClientConnection {
     pub fn transport(&self) -> TransportKind {
         match &self.inner.link {
             Link::Quic(_) => TransportKind::H3,
+            Link::Tcp(_) => TransportKind::H2,
         }
     }
 
@@ -75,11 +84,12 @@ impl ClientConnection {
         match &self.inner.link {
             Link::Quic(client) => {
                 let mut address = client.endpoint.local_addr().ok()?;
-                if let Some(ip) = client.shared.quic.local_ip() {
-                    address.set_ip(ip);
+                if address.ip().is_unspecified() {
+                    address.set_ip(endpoint::route_from(client.shared.quic.remote_address()).ok()?);
                 }
                 Some(address)
             }
+            Link::Tcp(client) => client.link.local,
         }
     }
 
@@ -88,6 +98,7 @@ impl ClientConnection {
     pub fn remote_address(&self) -> SocketAddr {
         match &self.inner.link {
             Link::Quic(client) => client.shared.quic.remote_address(),
+            Link::Tcp(client) => client.link.remote,
         }
     }
 
@@ -122,10 +133,12 @@ impl ClientConnection {
         let fields = message::fields(&headers).with("capsule-protocol", "?1").map_err(|_| bad())?;
         match &self.inner.link {
             Link::Quic(client) => client.extended_connect().await?,
+            Link::Tcp(client) => client.extended_connect().await?,
         }
         let Opened { stream, send, recv } = self.open(&RequestHead { fields, ..head }).await?;
         let datagrams = match &self.inner.link {
             Link::Quic(client) => Some(DatagramPath::new(Arc::clone(&client.shared), stream)),
+            Link::Tcp(_) => None,
         };
         let (headers, recv) = PendingOpen { recv }.ready().await?;
         Ok(ClientUdpFlow { stream, flow: UdpFlow::new(send, recv, datagrams, options), headers })
@@ -162,6 +175,9 @@ impl ClientConnection {
             Link::Quic(client) => {
                 let _ = client.shared.drain.subscribe().wait_for(Option::is_some).await;
             }
+            Link::Tcp(client) => {
+                let _ = client.link.draining.subscribe().wait_for(|draining| *draining).await;
+            }
         }
     }
 
@@ -172,6 +188,7 @@ impl ClientConnection {
                 let error = client.shared.quic.closed().await;
                 client.shared.closed(&error)
             }
+            Link::Tcp(client) => client.link.closed().await,
         }
     }
 
@@ -187,6 +204,7 @@ impl ClientConnection {
                 }
                 moved.is_ok()
             }
+            Link::Tcp(_) => false,
         }
     }
 
@@ -194,6 +212,7 @@ impl ClientConnection {
     pub fn close(&self, reason: &str) {
         match &self.inner.link {
             Link::Quic(client) => client.shared.close(hitotsu_proto::error::Code::H3_NO_ERROR, reason),
+            Link::Tcp(client) => client.link.close(CloseCode::NoError),
         }
     }
 
@@ -227,6 +246,10 @@ impl ClientConnection {
             Link::Quic(client) => {
                 let (stream, send, recv) = client.open(head).await?;
                 Ok(Opened { stream, send: FlowSend::h3(send), recv: FlowRecv::h3(recv) })
+            }
+            Link::Tcp(client) => {
+                let (stream, send, recv) = client.open(head).await?;
+                Ok(Opened { stream, send: FlowSend::h2(send), recv: FlowRecv::h2(recv) })
             }
         }
     }

@@ -211,16 +211,13 @@ impl UdpRecv {
     }
 
     fn fault(&mut self, error: Error) -> FlowError {
-        match error {
-            Error::StreamOverLimit(what) => {
-                self.stream.abort(ResetReason::ExcessiveLoad);
-                FlowError::OverLimit(what)
-            }
-            error => {
-                self.stream.abort(ResetReason::Message);
-                tracing::debug!(%error, "a malformed capsule or datagram");
-                FlowError::PeerMisbehaved("a malformed capsule or datagram")
-            }
+        tracing::debug!(%error, "a malformed capsule or datagram");
+        if let Error::StreamOverLimit(what) = error {
+            self.stream.abort(ResetReason::ExcessiveLoad);
+            FlowError::OverLimit(what)
+        } else {
+            self.stream.abort(ResetReason::Message);
+            FlowError::PeerMisbehaved("a malformed capsule or datagram")
         }
     }
 }

@@ -1,17 +1,21 @@
 //! Brings up a connection: QUIC first, HTTP/2 over TCP when QUIC does not answer.
 
 mod quic;
+mod tcp;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use rustls::AlertDescription;
 use rustls_pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use crate::client::ClientConnection;
 use crate::fault::DialError;
-use crate::limits;
+use crate::{crypto, limits};
 
 /// How to reach a gateway.
 #[derive(Clone, Debug)]
@@ -56,6 +60,7 @@ pub enum Preference {
 pub struct Dialer {
     config: DialConfig,
     quic: quinn::ClientConfig,
+    tls: Arc<rustls::ClientConfig>,
 }
 
 impl Dialer {
@@ -68,7 +73,8 @@ impl Dialer {
             return Err(DialError::Misconfigured("there is no address of the gateway".to_owned()));
         }
         let quic = quic::config(&config.tls)?;
-        Ok(Self { config, quic })
+        let tls = Arc::new(crypto::client_config(&config.tls, &[b"h2"]));
+        Ok(Self { config, quic, tls })
     }
 
     /// Brings up one connection.
@@ -77,7 +83,43 @@ impl Dialer {
     /// By blame, see [`DialError`]. That the gateway does not accept our certificate comes later, from
     /// [`ClientConnection::closed`]: TLS 1.3 tells a client only after its handshake.
     pub async fn dial(&self) -> Result<ClientConnection, DialError> {
-        quic::dial(&self.config, &self.quic).await.map_err(|fault| fault.into_error(None))
+        match tokio::time::timeout(self.config.patience, self.dial_patiently()).await {
+            Ok(dialled) => dialled,
+            Err(_) => {
+                let why = || "no answer in time".to_owned();
+                Err(DialError::Unreachable { udp: why(), tcp: why() })
+            }
+        }
+    }
+
+    async fn dial_patiently(&self) -> Result<ClientConnection, DialError> {
+        let quic = quic::dial(&self.config, &self.quic);
+        let tcp = tcp::dial(&self.config, &self.tls);
+        let patience = match self.config.preference {
+            Preference::QuicOnly => return quic.await.map_err(|fault| DialError::of(Some(fault), None)),
+            Preference::Http2Only => return tcp.await.map_err(|fault| DialError::of(None, Some(fault))),
+            Preference::QuicFirst => self.config.quic_patience,
+            Preference::Both => Duration::ZERO,
+        };
+        let mut quic = std::pin::pin!(quic);
+        let mut tcp = std::pin::pin!(tcp);
+        let quic_fault = match tokio::time::timeout(patience, &mut quic).await {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(fault)) => fault,
+            // Both go on; the first that comes up is taken.
+            Err(_) => tokio::select! {
+                dialled = &mut quic => match dialled {
+                    Ok(connection) => return Ok(connection),
+                    Err(fault) => fault,
+                },
+                dialled = &mut tcp => return match dialled {
+                    Ok(connection) => Ok(connection),
+                    Err(tcp_fault) => quic.await.map_err(|fault| DialError::of(Some(fault), Some(tcp_fault))),
+                },
+            },
+        };
+        tracing::debug!(?quic_fault, "QUIC did not come up");
+        tcp.await.map_err(|fault| DialError::of(Some(quic_fault), Some(fault)))
     }
 }
 
@@ -127,24 +169,32 @@ impl Fault {
         }
     }
 
-    fn into_error(self, tcp: Option<Self>) -> DialError {
-        let why = |fault: Option<Self>| match fault {
-            None => "not tried".to_owned(),
-            Some(
-                Self::Unreachable(why)
-                | Self::Untrusted(why)
-                | Self::NotAccepted(why)
-                | Self::Incompatible(why)
-                | Self::Misconfigured(why),
-            ) => why,
+    fn why(&self) -> &str {
+        match self {
+            Self::Unreachable(why)
+            | Self::Untrusted(why)
+            | Self::NotAccepted(why)
+            | Self::Incompatible(why)
+            | Self::Misconfigured(why) => why,
+        }
+    }
+}
+
+impl DialError {
+    /// What both transports say, where they were tried.
+    fn of(udp: Option<Fault>, tcp: Option<Fault>) -> Self {
+        let why = |fault: &Option<Fault>| fault.as_ref().map_or("not tried", Fault::why).to_owned();
+        let unreachable = Self::Unreachable { udp: why(&udp), tcp: why(&tcp) };
+        let worst = match (udp, tcp) {
+            (Some(udp), Some(tcp)) => Some(udp.or(tcp)),
+            (udp, tcp) => udp.or(tcp),
         };
-        let worst = tcp.clone().map_or(self.clone(), |tcp| self.clone().or(tcp));
         match worst {
-            Self::Unreachable(_) => DialError::Unreachable { udp: why(Some(self)), tcp: why(tcp) },
-            Self::Untrusted(why) => DialError::GatewayUntrusted(why),
-            Self::NotAccepted(why) => DialError::NotAccepted(why),
-            Self::Incompatible(why) => DialError::Incompatible(why),
-            Self::Misconfigured(why) => DialError::Misconfigured(why),
+            None | Some(Fault::Unreachable(_)) => unreachable,
+            Some(Fault::Untrusted(why)) => Self::GatewayUntrusted(why),
+            Some(Fault::NotAccepted(why)) => Self::NotAccepted(why),
+            Some(Fault::Incompatible(why)) => Self::Incompatible(why),
+            Some(Fault::Misconfigured(why)) => Self::Misconfigured(why),
         }
     }
 }
@@ -168,11 +218,18 @@ fn is_about_certificates(alert: AlertDescription) -> bool {
 /// # Errors
 /// By blame, see [`DialError`].
 pub async fn other_protocol(
-    _address: SocketAddr,
-    _server_name: ServerName<'static>,
-    _alpn: &'static [u8],
-    _tls: rustls::ClientConfig,
-    _patience: Duration,
-) -> Result<tokio_rustls::client::TlsStream<tokio::net::TcpStream>, DialError> {
-    Err(DialError::Misconfigured("not built yet".to_owned()))
+    address: SocketAddr,
+    server_name: ServerName<'static>,
+    alpn: &'static [u8],
+    tls: rustls::ClientConfig,
+    patience: Duration,
+) -> Result<TlsStream<TcpStream>, DialError> {
+    let tls = Arc::new(crypto::client_config(&tls, &[alpn]));
+    let fault = match tokio::time::timeout(patience, tcp::connect(address, None, server_name, tls)).await {
+        Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(alpn) => return Ok(stream),
+        Ok(Ok(_)) => Fault::Incompatible("it does not offer this on its port".to_owned()),
+        Ok(Err(fault)) => fault,
+        Err(_) => Fault::Unreachable("no answer in time".to_owned()),
+    };
+    Err(DialError::of(None, Some(fault)))
 }

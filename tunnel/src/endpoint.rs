@@ -1,7 +1,7 @@
 //! QUIC endpoints: sockets, transport parameters, connection ids, and what quinn's errors mean.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -75,6 +75,17 @@ pub(crate) fn udp_socket(address: SocketAddr) -> io::Result<std::net::UdpSocket>
     tracing::debug!(granted, wanted = limits::UDP_SOCKET_OCTETS, "udp receive buffer");
     socket.bind(&address.into())?;
     Ok(socket.into())
+}
+
+/// The address that the system would send from. Nothing is sent: connecting a UDP socket only looks up the route.
+pub(crate) fn route_from(remote: SocketAddr) -> io::Result<IpAddr> {
+    let any = match remote {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    let socket = std::net::UdpSocket::bind((any, 0))?;
+    socket.connect(remote)?;
+    Ok(socket.local_addr()?.ip())
 }
 
 /// Connection ids of one worker: its number, then 9 random octets. Packets can be steered by the first octet; 72 random
@@ -209,17 +220,21 @@ pub(crate) fn closed(error: &ConnectionError, verdict: Option<&Closed>) -> Close
 /// A TLS alert of the peer.
 pub(crate) fn alert_received(alert: rustls::AlertDescription) -> Closed {
     use rustls::AlertDescription as Alert;
-    match alert {
+    let about_our_certificate = matches!(
+        alert,
         Alert::BadCertificate
-        | Alert::UnsupportedCertificate
-        | Alert::CertificateRevoked
-        | Alert::CertificateExpired
-        | Alert::CertificateUnknown
-        | Alert::UnknownCA
-        | Alert::AccessDenied
-        | Alert::CertificateRequired => Closed::NotAccepted(format!("{alert:?}")),
-        // rustls' enum, not ours: every other alert is about the handshake itself.
-        _ => Closed::Tls(format!("the peer sent the alert {alert:?}")),
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::CertificateRequired
+    );
+    if about_our_certificate {
+        Closed::NotAccepted(format!("{alert:?}"))
+    } else {
+        Closed::Tls(format!("the peer sent the alert {alert:?}"))
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::Response;
 
 use crate::fault::{FlowError, ResetReason};
-use crate::{h3, message};
+use crate::{h1, h2, h3, message};
 
 /// The half of a flow that sends to the peer. Dropping it unfinished resets the flow.
 #[derive(Debug)]
@@ -18,11 +18,21 @@ pub struct FlowSend {
 #[derive(Debug)]
 enum SendInner {
     H3(h3::send::SendHalf),
+    H2(h2::half::SendHalf),
+    H1(h1::half::SendHalf),
 }
 
 impl FlowSend {
     pub(crate) fn h3(half: h3::send::SendHalf) -> Self {
         Self { inner: SendInner::H3(half) }
+    }
+
+    pub(crate) fn h2(half: h2::half::SendHalf) -> Self {
+        Self { inner: SendInner::H2(half) }
+    }
+
+    pub(crate) fn h1(half: h1::half::SendHalf) -> Self {
+        Self { inner: SendInner::H1(half) }
     }
 
     /// Sends octets, waiting for as long as the peer gives no credit. Cancelling it is safe: what was not yet taken is
@@ -33,6 +43,8 @@ impl FlowSend {
     pub async fn send(&mut self, octets: Bytes) -> Result<(), FlowError> {
         match &mut self.inner {
             SendInner::H3(half) => half.send(octets).await,
+            SendInner::H2(half) => half.send(octets).await,
+            SendInner::H1(half) => half.send(octets).await,
         }
     }
 
@@ -43,6 +55,8 @@ impl FlowSend {
     pub async fn finish(&mut self) -> Result<(), FlowError> {
         match &mut self.inner {
             SendInner::H3(half) => half.finish().await,
+            SendInner::H2(half) => half.finish().await,
+            SendInner::H1(half) => half.finish().await,
         }
     }
 
@@ -50,6 +64,8 @@ impl FlowSend {
     pub fn reset(mut self, reason: ResetReason) {
         match &mut self.inner {
             SendInner::H3(half) => half.reset(reason),
+            SendInner::H2(half) => half.reset(reason),
+            SendInner::H1(half) => half.reset(reason),
         }
     }
 
@@ -57,6 +73,9 @@ impl FlowSend {
     pub async fn stopped(&mut self) -> FlowError {
         match &mut self.inner {
             SendInner::H3(half) => half.stopped().await,
+            SendInner::H2(half) => half.stopped().await,
+            // The other half hears of it.
+            SendInner::H1(_) => std::future::pending().await,
         }
     }
 }
@@ -70,11 +89,21 @@ pub struct FlowRecv {
 #[derive(Debug)]
 enum RecvInner {
     H3(h3::recv::RecvHalf),
+    H2(h2::half::RecvHalf),
+    H1(h1::half::RecvHalf),
 }
 
 impl FlowRecv {
     pub(crate) fn h3(half: h3::recv::RecvHalf) -> Self {
         Self { inner: RecvInner::H3(half) }
+    }
+
+    pub(crate) fn h2(half: h2::half::RecvHalf) -> Self {
+        Self { inner: RecvInner::H2(half) }
+    }
+
+    pub(crate) fn h1(half: h1::half::RecvHalf) -> Self {
+        Self { inner: RecvInner::H1(half) }
     }
 
     /// The next octets, at most [`crate::limits::BATCH_OCTETS_MAX`] and a packet; `None` is the peer's FIN. Cancel-safe.
@@ -84,6 +113,8 @@ impl FlowRecv {
     pub async fn recv(&mut self) -> Result<Option<Batch>, FlowError> {
         match &mut self.inner {
             RecvInner::H3(half) => half.recv().await,
+            RecvInner::H2(half) => half.recv().await,
+            RecvInner::H1(half) => half.recv().await,
         }
     }
 
@@ -95,6 +126,8 @@ impl FlowRecv {
     pub(crate) fn abort(&mut self, reason: ResetReason) {
         match &mut self.inner {
             RecvInner::H3(half) => half.stop(reason),
+            RecvInner::H2(half) => half.stop(),
+            RecvInner::H1(half) => half.stop(),
         }
     }
 
@@ -102,6 +135,8 @@ impl FlowRecv {
     pub(crate) async fn received_reset(&mut self) {
         match &mut self.inner {
             RecvInner::H3(half) => half.received_reset().await,
+            RecvInner::H2(half) => half.received_reset().await,
+            RecvInner::H1(_) => std::future::pending().await,
         }
     }
 
@@ -109,6 +144,9 @@ impl FlowRecv {
     pub(crate) async fn response(&mut self) -> Result<Response<()>, FlowError> {
         match &mut self.inner {
             RecvInner::H3(half) => Ok(message::response(&half.response().await?)),
+            RecvInner::H2(half) => half.response().await,
+            // We are never the client of HTTP/1.1.
+            RecvInner::H1(_) => Err(FlowError::Finished),
         }
     }
 
@@ -116,6 +154,7 @@ impl FlowRecv {
     pub(crate) fn tunnel(&mut self) {
         match &mut self.inner {
             RecvInner::H3(half) => half.tunnel(),
+            RecvInner::H2(_) | RecvInner::H1(_) => {}
         }
     }
 

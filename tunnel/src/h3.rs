@@ -7,9 +7,11 @@ pub(crate) mod recv;
 pub(crate) mod send;
 pub(crate) mod server;
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use hitotsu_proto::error::{Code, Error};
 use hitotsu_proto::frame::Side;
 use hitotsu_proto::settings::Settings;
@@ -143,6 +145,27 @@ impl Shared {
         self.datagrams_agreed.store(settings.h3_datagram, Ordering::Relaxed);
         self.settings.send_replace(Some(settings));
         Ok(())
+    }
+}
+
+/// One part of what drives a connection.
+pub(crate) type Part = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+
+/// Drives a connection until it is over: its control streams, its datagrams, and as a server its requests.
+pub(crate) async fn drive(shared: Arc<Shared>, requests: Option<Part>) {
+    // Each part has its own waker, so that a datagram does not poll the acceptors.
+    let mut parts: FuturesUnordered<Part> = requests.into_iter().collect();
+    let peer = Arc::clone(&shared);
+    parts.push(Box::pin(async move { control::read(&peer).await }));
+    let own = Arc::clone(&shared);
+    parts.push(Box::pin(async move { control::write(&own).await }));
+    let datagrams = Arc::clone(&shared);
+    parts.push(Box::pin(async move { demux::run(&datagrams).await }));
+    while let Some(ended) = parts.next().await {
+        if let Err(error) = ended {
+            shared.fail(error);
+            return;
+        }
     }
 }
 

@@ -22,7 +22,10 @@ pub mod listener;
 pub mod client;
 pub mod server;
 
+mod h1;
+mod h2;
 mod h3;
+mod link;
 mod message;
 mod task;
 

@@ -115,3 +115,6 @@ pub const MTU_CHANGE_MIN: u16 = 8;
 
 /// Time between the beginnings of attempts at a gateway's addresses (RFC 8305 §5).
 pub const ADDRESS_STAGGER: Duration = Duration::from_millis(250);
+
+/// Pause after a TCP connection could not be accepted.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -7,13 +7,17 @@ use bytes::Bytes;
 use hitotsu_proto::error::Code;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Response};
+use tokio::net::TcpStream;
 use tokio::sync::{Mutex, Notify, mpsc};
+use tokio_rustls::server::TlsStream;
 
 use crate::datagram::{DatagramPath, UdpFlow, UdpOptions};
 use crate::fault::{Closed, FlowError, ResetReason};
 use crate::flow::{FlowRecv, FlowSend};
+use crate::link::Link;
+use crate::message::Ask;
 use crate::task::Task;
-use crate::{h3, limits, message};
+use crate::{h1, h2, h3, limits, message};
 
 /// Which HTTP carries the tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,13 +39,15 @@ pub struct ServerConnection {
 #[derive(Debug)]
 struct Inner {
     exchanges: Mutex<mpsc::Receiver<Exchange>>,
-    link: Link,
-    _driver: Task,
+    kind: Kind,
+    /// Taken when the handle is dropped.
+    driver: Option<Task>,
 }
 
 #[derive(Debug)]
-enum Link {
+enum Kind {
     Quic { shared: Arc<h3::Shared>, moved: Arc<Notify> },
+    Tcp { link: Arc<Link>, kind: TransportKind },
 }
 
 impl ServerConnection {
@@ -49,8 +55,23 @@ impl ServerConnection {
         let shared = h3::Shared::new(quic, hitotsu_proto::frame::Side::Server);
         let (sender, exchanges) = mpsc::channel(limits::EXCHANGES_WAITING_MAX);
         let driver = Task::spawn(h3::server::drive(Arc::clone(&shared), sender));
-        let link = Link::Quic { shared, moved };
-        Self { inner: Arc::new(Inner { exchanges: Mutex::new(exchanges), link, _driver: driver }) }
+        Self::new(exchanges, Kind::Quic { shared, moved }, driver)
+    }
+
+    pub(crate) fn h2(stream: TlsStream<TcpStream>, link: Arc<Link>) -> Self {
+        let (sender, exchanges) = mpsc::channel(limits::EXCHANGES_WAITING_MAX);
+        let driver = Task::spawn(h2::server::drive(stream, Arc::clone(&link), sender));
+        Self::new(exchanges, Kind::Tcp { link, kind: TransportKind::H2 }, driver)
+    }
+
+    pub(crate) fn h1(stream: TlsStream<TcpStream>, link: Arc<Link>) -> Self {
+        let (sender, exchanges) = mpsc::channel(1);
+        let driver = Task::spawn(h1::server::drive(stream, Arc::clone(&link), sender));
+        Self::new(exchanges, Kind::Tcp { link, kind: TransportKind::H1 }, driver)
+    }
+
+    fn new(exchanges: mpsc::Receiver<Exchange>, kind: Kind, driver: Task) -> Self {
+        Self { inner: Arc::new(Inner { exchanges: Mutex::new(exchanges), kind, driver: Some(driver) }) }
     }
 
     /// The next request, or `None` when the connection is over (or drained, after [`ServerConnection::goaway`]).
@@ -62,8 +83,9 @@ impl ServerConnection {
     /// Which HTTP it is.
     #[must_use]
     pub fn transport(&self) -> TransportKind {
-        match &self.inner.link {
-            Link::Quic { .. } => TransportKind::H3,
+        match &self.inner.kind {
+            Kind::Quic { .. } => TransportKind::H3,
+            Kind::Tcp { kind, .. } => *kind,
         }
     }
 
@@ -71,55 +93,60 @@ impl ServerConnection {
     /// a permission away but never give one.
     #[must_use]
     pub fn remote_address(&self) -> SocketAddr {
-        match &self.inner.link {
-            Link::Quic { shared, .. } => shared.quic.remote_address(),
+        match &self.inner.kind {
+            Kind::Quic { shared, .. } => shared.quic.remote_address(),
+            Kind::Tcp { link, .. } => link.remote,
         }
     }
 
     /// Completes when the peer's address has become another than `known`; gives the new one. Never completes on TCP.
     /// One task at a time may wait for it.
     pub async fn path_changed(&self, known: SocketAddr) -> SocketAddr {
-        match &self.inner.link {
-            Link::Quic { shared, moved } => loop {
+        match &self.inner.kind {
+            Kind::Quic { shared, moved } => loop {
                 let now = shared.quic.remote_address();
                 if now != known {
                     return now;
                 }
                 moved.notified().await;
             },
+            Kind::Tcp { .. } => std::future::pending().await,
         }
     }
 
     /// Asks the peer to open nothing more here (GOAWAY). Open flows go on; later requests are rejected as retryable.
     /// When the last flow is over, [`ServerConnection::next_exchange`] gives `None`.
     pub fn goaway(&self) {
-        match &self.inner.link {
-            Link::Quic { shared, .. } => shared.drain_wanted.notify_one(),
+        match &self.inner.kind {
+            Kind::Quic { shared, .. } => shared.drain_wanted.notify_one(),
+            Kind::Tcp { link, .. } => link.drain_wanted.notify_one(),
         }
     }
 
     /// Closes at once, with everything on it. The peer may read `reason`.
     pub fn close(&self, code: CloseCode, reason: &str) {
-        match &self.inner.link {
-            Link::Quic { shared, .. } => shared.close(code.h3(), reason),
+        match &self.inner.kind {
+            Kind::Quic { shared, .. } => shared.close(code.h3(), reason),
+            Kind::Tcp { link, .. } => link.close(code),
         }
     }
 
     /// Completes when the connection is over.
     pub async fn closed(&self) -> Closed {
-        match &self.inner.link {
-            Link::Quic { shared, .. } => {
+        match &self.inner.kind {
+            Kind::Quic { shared, .. } => {
                 let error = shared.quic.closed().await;
                 shared.closed(&error)
             }
+            Kind::Tcp { link, .. } => link.closed().await,
         }
     }
 
     /// Counters of this connection.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        match &self.inner.link {
-            Link::Quic { shared, .. } => {
+        match &self.inner.kind {
+            Kind::Quic { shared, .. } => {
                 let counted = shared.quic.stats();
                 let [datagrams_unknown, datagrams_overflowed, datagrams_oversize] = shared.datagrams_dropped();
                 Statistics {
@@ -132,14 +159,21 @@ impl ServerConnection {
                     datagrams_oversize,
                 }
             }
+            Kind::Tcp { .. } => Statistics::default(),
         }
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        match &self.link {
-            Link::Quic { shared, .. } => shared.close(Code::H3_NO_ERROR, ""),
+        match &self.kind {
+            Kind::Quic { shared, .. } => shared.close(Code::H3_NO_ERROR, ""),
+            Kind::Tcp { link, .. } => {
+                link.close(CloseCode::NoError);
+                if let Some(driver) = self.driver.take() {
+                    driver.detach();
+                }
+            }
         }
     }
 }
@@ -244,10 +278,6 @@ pub struct PendingFlow {
 }
 
 impl PendingFlow {
-    pub(crate) fn new(responder: Responder, recv: FlowRecv) -> Self {
-        Self { responder, recv }
-    }
-
     /// Answers 200 with `headers`.
     ///
     /// # Errors
@@ -279,10 +309,6 @@ pub struct PendingUdp {
 }
 
 impl PendingUdp {
-    pub(crate) fn new(responder: Responder, recv: FlowRecv, path: Option<DatagramPath>) -> Self {
-        Self { responder, recv, path }
-    }
-
     /// Answers 200 (101 on HTTP/1.1) with `headers` and `capsule-protocol: ?1`.
     ///
     /// # Errors
@@ -317,10 +343,6 @@ pub struct PendingHttp {
 }
 
 impl PendingHttp {
-    pub(crate) fn new(responder: Responder, recv: FlowRecv) -> Self {
-        Self { responder, recv }
-    }
-
     /// The whole body of the request. To be called before the answer, if the body matters.
     ///
     /// # Errors
@@ -379,10 +401,40 @@ impl BodySender {
     }
 }
 
+/// What was asked for, with what answers it; `None` when it was answered here because nobody could.
+pub(crate) fn assemble(
+    asked: Ask,
+    responder: Responder,
+    mut recv: FlowRecv,
+    path: Option<DatagramPath>,
+) -> Option<Request> {
+    match asked {
+        Ask::Tcp { authority, headers } => {
+            recv.tunnel();
+            Some(Request::Tcp { authority, headers, pending: PendingFlow { responder, recv } })
+        }
+        Ask::Udp { host, port, headers } => {
+            recv.tunnel();
+            Some(Request::Udp { host, port, headers, pending: PendingUdp { responder, recv, path } })
+        }
+        Ask::Http { method, scheme, authority, path, headers } => {
+            let pending = PendingHttp { responder, recv };
+            Some(Request::Http { method, scheme, authority, path, headers, pending })
+        }
+        Ask::Unknown(status) => {
+            // A few octets; the task ends when they are sent or the peer is gone.
+            tokio::spawn(answer(responder, recv, message::bare(status)));
+            None
+        }
+    }
+}
+
 /// Where an answer goes.
 #[derive(Debug)]
 pub(crate) enum Responder {
     H3(h3::send::SendHalf),
+    H2(h2::server::Answer),
+    H1(Box<h1::server::Answer>),
 }
 
 impl Responder {
@@ -393,12 +445,16 @@ impl Responder {
                 send.frame(message::response_head(response.status(), response.headers()).encode_h3()).await?;
                 Ok(FlowSend::h3(send))
             }
+            Self::H2(answer) => answer.respond(response),
+            Self::H1(answer) => answer.respond(response).await,
         }
     }
 
     async fn stopped(&mut self) {
         match self {
             Self::H3(send) => drop(send.stopped().await),
+            Self::H2(answer) => answer.stopped().await,
+            Self::H1(_) => std::future::pending().await,
         }
     }
 }

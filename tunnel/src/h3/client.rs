@@ -1,18 +1,15 @@
 //! The agent's side of an HTTP/3 connection.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use futures_util::stream::{FuturesUnordered, StreamExt};
-use hitotsu_proto::error::Error;
 use hitotsu_proto::frame::Side;
 use hitotsu_proto::head::RequestHead;
 use quinn::VarInt;
 
 use super::recv::RecvHalf;
 use super::send::SendHalf;
-use super::{OpenGuard, Shared, control, demux};
+use super::{OpenGuard, Shared};
 use crate::client::open_error;
 use crate::endpoint::{self, AGENT_FLOWS_AT_FIRST};
 use crate::fault::{FlowError, OpenError};
@@ -32,7 +29,7 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(quic: quinn::Connection, endpoint: quinn::Endpoint) -> Self {
         let shared = Shared::new(quic, Side::Client);
-        let task = Task::spawn(drive(Arc::clone(&shared)));
+        let task = Task::spawn(super::drive(Arc::clone(&shared), None));
         Self { shared, endpoint, windows: AtomicU32::new(AGENT_FLOWS_AT_FIRST), _task: task }
     }
 
@@ -81,21 +78,5 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         self.shared.close(hitotsu_proto::error::Code::H3_NO_ERROR, "");
-    }
-}
-
-async fn drive(shared: Arc<Shared>) {
-    let mut parts: FuturesUnordered<Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>> = FuturesUnordered::new();
-    let streams = Arc::clone(&shared);
-    parts.push(Box::pin(async move { control::read(&streams).await }));
-    let own = Arc::clone(&shared);
-    parts.push(Box::pin(async move { control::write(&own).await }));
-    let datagrams = Arc::clone(&shared);
-    parts.push(Box::pin(async move { demux::run(&datagrams).await }));
-    while let Some(ended) = parts.next().await {
-        if let Err(error) = ended {
-            shared.fail(error);
-            return;
-        }
     }
 }

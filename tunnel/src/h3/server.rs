@@ -1,10 +1,8 @@
 //! The gateway's side of an HTTP/3 connection: request streams become exchanges.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use futures_util::stream::{FuturesUnordered, StreamExt};
 use hitotsu_proto::error::{Code, Error, Scope};
 use http::StatusCode;
 use quinn::VarInt;
@@ -13,32 +11,19 @@ use tokio::task::JoinSet;
 
 use super::recv::RecvHalf;
 use super::send::SendHalf;
-use super::{OpenGuard, Shared, control, demux, var_int};
+use super::{OpenGuard, Shared, var_int};
 use crate::datagram::DatagramPath;
 use crate::endpoint;
 use crate::fault::{FlowError, ResetReason};
 use crate::flow::FlowRecv;
 use crate::limits;
 use crate::message::{self, Ask};
-use crate::server::{Exchange, PendingFlow, PendingHttp, PendingUdp, Request, Responder};
+use crate::server::{Exchange, Responder, assemble};
 
 /// Serves until the connection is over. Dropping it stops everything but the flows that were handed out.
 pub(crate) async fn drive(shared: Arc<Shared>, exchanges: mpsc::Sender<Exchange>) {
-    // Each part has its own waker, so that a datagram does not poll the acceptors.
-    let mut parts: FuturesUnordered<Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>> = FuturesUnordered::new();
-    let streams = Arc::clone(&shared);
-    parts.push(Box::pin(async move { control::read(&streams).await }));
-    let own = Arc::clone(&shared);
-    parts.push(Box::pin(async move { control::write(&own).await }));
-    let datagrams = Arc::clone(&shared);
-    parts.push(Box::pin(async move { demux::run(&datagrams).await }));
-    parts.push(Box::pin(accept(Arc::clone(&shared), exchanges)));
-    while let Some(ended) = parts.next().await {
-        if let Err(error) = ended {
-            shared.fail(error);
-            return;
-        }
-    }
+    let requests = Box::pin(accept(Arc::clone(&shared), exchanges));
+    super::drive(shared, Some(requests)).await;
 }
 
 async fn accept(shared: Arc<Shared>, exchanges: mpsc::Sender<Exchange>) -> Result<(), Error> {
@@ -113,43 +98,18 @@ async fn head(
         Ok(Err(_)) => return,
         Err(_) => Err(Error::RequestIncomplete),
     };
-    let request = match asked {
-        Ok(asked) => request(&shared, stream, asked, send, recv).await,
-        Err(error) => {
-            fault(&shared, error, &mut send, recv).await;
-            None
+    match asked {
+        Ok(asked) => {
+            let path = match &asked {
+                Ask::Udp { .. } => Some(DatagramPath::new(Arc::clone(&shared), stream)),
+                Ask::Tcp { .. } | Ask::Http { .. } | Ask::Unknown(_) => None,
+            };
+            if let Some(request) = assemble(asked, Responder::H3(send), FlowRecv::h3(recv), path) {
+                let _ = exchanges.send(Exchange { stream, request }).await;
+            }
         }
-    };
-    if let Some(request) = request {
-        let _ = exchanges.send(Exchange { stream, request }).await;
+        Err(error) => fault(&shared, error, &mut send, recv).await,
     }
-}
-
-async fn request(shared: &Arc<Shared>, stream: u64, asked: Ask, send: SendHalf, mut recv: RecvHalf) -> Option<Request> {
-    let responder = Responder::H3(send);
-    Some(match asked {
-        Ask::Tcp { authority, headers } => {
-            recv.tunnel();
-            Request::Tcp { authority, headers, pending: PendingFlow::new(responder, FlowRecv::h3(recv)) }
-        }
-        Ask::Udp { host, port, headers } => {
-            recv.tunnel();
-            let path = DatagramPath::new(Arc::clone(shared), stream);
-            Request::Udp { host, port, headers, pending: PendingUdp::new(responder, FlowRecv::h3(recv), Some(path)) }
-        }
-        Ask::Http { method, scheme, authority, path, headers } => Request::Http {
-            method,
-            scheme,
-            authority,
-            path,
-            headers,
-            pending: PendingHttp::new(responder, FlowRecv::h3(recv)),
-        },
-        Ask::Unknown(status) => {
-            PendingFlow::new(responder, FlowRecv::h3(recv)).refuse(message::bare(status)).await;
-            return None;
-        }
-    })
 }
 
 /// Answers a bad request: with 431 where the head is too large, else with a reset, or the end of the connection.

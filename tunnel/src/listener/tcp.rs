@@ -1,29 +1,139 @@
-//! TLS handshakes over TCP.
+//! TLS handshakes over TCP. Which protocol it is, is known before a configuration is chosen.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use tokio::net::TcpListener;
+use rustls::ServerConfig;
+use rustls::server::Acceptor as HelloAcceptor;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use super::{Arrival, ListenerConfig};
+use super::{Arrival, HandshakeLimits, Handshaken, ListenerConfig, OtherProtocol, Unfinished};
 use crate::fault::ListenError;
+use crate::link::{self, Link};
+use crate::server::{ServerConnection, TransportKind};
+use crate::{crypto, limits};
 
 pub(super) struct Acceptor {
-    _listener: TcpListener,
+    listener: TcpListener,
+    shake: Shake,
+    limits: HandshakeLimits,
+    unfinished: Arc<AtomicUsize>,
+}
+
+#[derive(Clone)]
+struct Shake {
+    tls: Arc<ServerConfig>,
+    other: Option<OtherProtocol>,
+    label: &'static [u8],
 }
 
 impl Acceptor {
     pub(super) fn new(
-        _config: &ListenerConfig,
+        config: &ListenerConfig,
         listener: TcpListener,
-        _unfinished: Arc<AtomicUsize>,
+        unfinished: Arc<AtomicUsize>,
     ) -> Result<Self, ListenError> {
-        Ok(Self { _listener: listener })
+        let verifier = Arc::clone(&config.client_verifier);
+        let tls = crypto::server_config(verifier, Arc::clone(&config.certificates), &[b"h2", b"http/1.1"])
+            .map_err(|error| ListenError::Misconfigured(error.to_string()))?;
+        let shake = Shake { tls: Arc::new(tls), other: config.other.clone(), label: config.exporter_label };
+        Ok(Self { listener, shake, limits: config.handshakes, unfinished })
     }
 
-    pub(super) async fn run(self, _arrivals: mpsc::Sender<Arrival>, stop: CancellationToken) {
-        stop.cancelled().await;
+    pub(super) async fn run(self, arrivals: mpsc::Sender<Arrival>, stop: CancellationToken) {
+        let mut handshakes = JoinSet::new();
+        loop {
+            while handshakes.try_join_next().is_some() {}
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = stop.cancelled() => break,
+            };
+            let (stream, remote) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Most likely no file descriptor is left; trying again at once would only burn the processor.
+                    tracing::warn!(%error, "a tcp connection cannot be accepted");
+                    tokio::time::sleep(limits::ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            if self.unfinished.load(Ordering::Relaxed) >= self.limits.refuse_from {
+                continue;
+            }
+            let guard = Unfinished::begin(&self.unfinished);
+            handshakes.spawn(handshake(
+                stream,
+                remote,
+                self.shake.clone(),
+                self.limits.patience,
+                guard,
+                arrivals.clone(),
+            ));
+        }
+        // The port is free from here on.
+        drop(self.listener);
+        while handshakes.join_next().await.is_some() {}
     }
+}
+
+async fn handshake(
+    stream: TcpStream,
+    remote: SocketAddr,
+    shake: Shake,
+    patience: Duration,
+    guard: Unfinished,
+    arrivals: mpsc::Sender<Arrival>,
+) {
+    link::prepare(&stream);
+    let arrival = match tokio::time::timeout(patience, shake.run(stream, remote)).await {
+        Ok(Ok(arrival)) => arrival,
+        Ok(Err(error)) => return tracing::debug!(%error, "a tls handshake failed"),
+        Err(_) => return tracing::debug!("a tls handshake took too long"),
+    };
+    drop(guard);
+    if let Some(arrival) = arrival {
+        let _ = arrivals.send(arrival).await;
+    }
+}
+
+impl Shake {
+    async fn run(self, stream: TcpStream, remote: SocketAddr) -> std::io::Result<Option<Arrival>> {
+        let start = LazyConfigAcceptor::new(HelloAcceptor::default(), stream).await?;
+        let offered = |wanted: &[u8]| {
+            let hello = start.client_hello();
+            hello.alpn().is_some_and(|mut names| names.any(|name| name == wanted))
+        };
+        if let Some(other) = self.other.filter(|other| offered(other.alpn)) {
+            let stream = Box::new(start.into_stream(other.tls).await?);
+            return Ok(Some(Arrival::Other { stream, remote }));
+        }
+        let stream = start.into_stream(self.tls).await?;
+        Ok(handshaken(stream, remote, self.label).map(|handshaken| Arrival::Connection(Box::new(handshaken))))
+    }
+}
+
+fn handshaken(stream: TlsStream<TcpStream>, remote: SocketAddr, label: &[u8]) -> Option<Handshaken> {
+    let (tcp, tls) = stream.get_ref();
+    let local = tcp.local_addr().ok()?;
+    let chain = tls.peer_certificates().filter(|chain| !chain.is_empty())?;
+    let peer_certificates = chain.iter().map(|certificate| certificate.clone().into_owned()).collect();
+    let binding = crypto::binding(tls, label).ok()?;
+    let transport = match tls.alpn_protocol() {
+        Some(b"h2") => TransportKind::H2,
+        // A client without ALPN speaks HTTP/1.1.
+        Some(_) | None => TransportKind::H1,
+    };
+    let link = Link::new(remote, Some(local));
+    let connection = match transport {
+        TransportKind::H2 => ServerConnection::h2(stream, link),
+        TransportKind::H1 | TransportKind::H3 => ServerConnection::h1(stream, link),
+    };
+    Some(Handshaken { peer_certificates, binding, remote, local, transport, connection })
 }

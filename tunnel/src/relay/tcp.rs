@@ -12,7 +12,6 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Counters, RelayEnd, RelayOutcome};
-use crate::fault::ResetReason;
 use crate::flow::{Batch, FlowRecv, FlowSend};
 use crate::limits::{BATCH_OCTETS_MAX, BATCH_PIECES_MAX};
 
@@ -30,9 +29,11 @@ pub async fn tcp(
     let stream = Arc::new(stream);
     let (abort, aborted) = oneshot::channel();
     let mut up = Up(tokio::spawn(to_tunnel(Arc::clone(&stream), send, counters.clone(), aborted)));
+    let mut sender = None;
+    let mut up_done = false;
     let end = {
         let mut down = std::pin::pin!(to_socket(&stream, &mut recv, &counters));
-        let (mut up_done, mut down_done) = (false, false);
+        let mut down_done = false;
         loop {
             let ended = tokio::select! {
                 biased;
@@ -40,7 +41,9 @@ pub async fn tcp(
                 ended = &mut down, if !down_done => { down_done = true; ended }
                 ended = &mut up.0, if !up_done => {
                     up_done = true;
-                    ended.unwrap_or(Err(RelayEnd::Cut))
+                    let (send, ended) = ended.map_or((None, Err(RelayEnd::Cut)), |(send, ended)| (Some(send), ended));
+                    sender = send;
+                    ended
                 }
             };
             match ended {
@@ -53,17 +56,21 @@ pub async fn tcp(
     if end != RelayEnd::Finished {
         // Closing with zero linger is how a TCP reset is sent.
         let _ = SockRef::from(&*stream).set_linger(Some(std::time::Duration::ZERO));
-        let _ = abort.send(end.reason());
-        recv.stop(end.reason());
-        if !up.0.is_finished() {
-            let _ = (&mut up.0).await;
+        if !up_done {
+            let _ = abort.send(());
+            sender = (&mut up.0).await.ok().map(|(send, _)| send);
         }
+        // Only now, when the end is known: our own reset must not be taken for the peer's.
+        if let Some(send) = sender {
+            send.reset(end.reason());
+        }
+        recv.stop(end.reason());
     }
     counters.outcome(end)
 }
 
 /// The upward task; dropping the relay ends it.
-struct Up(JoinHandle<Result<(), RelayEnd>>);
+struct Up(JoinHandle<(FlowSend, Result<(), RelayEnd>)>);
 
 impl Drop for Up {
     fn drop(&mut self) {
@@ -75,19 +82,13 @@ async fn to_tunnel(
     stream: Arc<TcpStream>,
     mut send: FlowSend,
     counters: Counters,
-    aborted: oneshot::Receiver<ResetReason>,
-) -> Result<(), RelayEnd> {
+    aborted: oneshot::Receiver<()>,
+) -> (FlowSend, Result<(), RelayEnd>) {
     let ended = tokio::select! {
         ended = pump_to_tunnel(&stream, &mut send, &counters) => ended,
-        Ok(reason) = aborted => {
-            send.reset(reason);
-            return Err(RelayEnd::Cut);
-        }
+        Ok(()) = aborted => Err(RelayEnd::Cut),
     };
-    if let Err(end) = &ended {
-        send.reset(end.reason());
-    }
-    ended
+    (send, ended)
 }
 
 async fn pump_to_tunnel(stream: &TcpStream, send: &mut FlowSend, counters: &Counters) -> Result<(), RelayEnd> {

@@ -1,0 +1,156 @@
+//! The agent's side of an HTTP/2 connection.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use h2::PingPong;
+use h2::client::{Connection, SendRequest};
+use hitotsu_proto::head::{RequestForm, RequestHead};
+use http::{Method, Request, Uri};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio_rustls::client::TlsStream;
+
+use super::half::{RecvHalf, SendHalf};
+use super::{closed, flow_error};
+use crate::client::open_error;
+use crate::fault::{Closed, FlowError, OpenError};
+use crate::limits;
+use crate::link::Link;
+use crate::message;
+use crate::task::Task;
+
+/// A connection that was dialled.
+#[derive(Debug)]
+pub(crate) struct Client {
+    sender: SendRequest<Bytes>,
+    pub(crate) link: Arc<Link>,
+    /// The server's settings have come.
+    settled: watch::Receiver<bool>,
+    _task: Task,
+}
+
+impl Client {
+    /// Sends the preface; requests may follow at once.
+    pub(crate) async fn new(stream: TlsStream<TcpStream>, link: Arc<Link>) -> Result<Self, Closed> {
+        let (sender, connection) = h2::client::Builder::new()
+            .enable_push(false)
+            .initial_window_size(limits::AGENT_STREAM_WINDOW)
+            .initial_connection_window_size(limits::AGENT_STREAM_WINDOW * limits::H2_STREAMS_MAX)
+            .max_frame_size(limits::H2_FRAME_OCTETS_MAX)
+            .max_header_list_size(hitotsu_proto::limits::FIELD_SECTION_BYTES_MAX as u32)
+            .max_send_buffer_size(limits::H2_SEND_OCTETS_MAX)
+            .handshake(stream)
+            .await
+            .map_err(|error| closed(&error))?;
+        let (settled_sender, settled) = watch::channel(false);
+        let task = Task::spawn(drive(connection, sender.clone(), Arc::clone(&link), settled_sender));
+        Ok(Self { sender, link, settled, _task: task })
+    }
+
+    /// Opens a stream and sends the head.
+    pub(crate) async fn open(&self, head: &RequestHead) -> Result<(u64, SendHalf, RecvHalf), OpenError> {
+        let bad = || OpenError::BadRequest("the request".to_owned());
+        let request = request(head).ok_or_else(bad)?;
+        let mut draining = self.link.draining.subscribe();
+        let mut sender = tokio::select! {
+            biased;
+            _ = draining.wait_for(|draining| *draining) => return Err(self.unusable()),
+            ready = self.sender.clone().ready() => ready.map_err(|_| self.unusable())?,
+        };
+        let (response, stream) =
+            sender.send_request(request, false).map_err(|error| open_error(flow_error(&error, &self.link)))?;
+        let id = u64::from(stream.stream_id().as_u32());
+        let send = SendHalf::new(stream, Arc::clone(&self.link));
+        Ok((id, send, RecvHalf::of_response(response, Arc::clone(&self.link))))
+    }
+
+    /// Extended CONNECT may be used only after the server said so (RFC 8441 §3).
+    pub(crate) async fn extended_connect(&self) -> Result<(), OpenError> {
+        if !self.sender.is_extended_connect_protocol_enabled() {
+            tokio::select! {
+                _ = async { self.settled.clone().wait_for(|settled| *settled).await.is_ok() } => {}
+                closed = self.link.closed() => return Err(FlowError::Connection(closed).into()),
+            }
+        }
+        if self.sender.is_extended_connect_protocol_enabled() {
+            Ok(())
+        } else {
+            Err(OpenError::Unsupported("extended connect"))
+        }
+    }
+
+    fn unusable(&self) -> OpenError {
+        match self.link.closed_now() {
+            Some(closed) => FlowError::Connection(closed).into(),
+            None => OpenError::Draining,
+        }
+    }
+}
+
+async fn drive(
+    mut connection: Connection<TlsStream<TcpStream>, Bytes>,
+    mut sender: SendRequest<Bytes>,
+    link: Arc<Link>,
+    settled: watch::Sender<bool>,
+) {
+    let pings = connection.ping_pong();
+    let io = poll_fn(|cx| {
+        let polled = Pin::new(&mut connection).poll(cx);
+        // `h2` has no event for GOAWAY; it shows in that no request can be sent any more.
+        if !*link.draining.borrow() && matches!(sender.poll_ready(cx), std::task::Poll::Ready(Err(_))) {
+            link.draining.send_replace(true);
+        }
+        polled
+    });
+    let reason = tokio::select! {
+        ended = io => ended.map_or_else(|error| closed(&error), |()| Closed::Peer),
+        () = keep_alive(pings, &settled) => Closed::TimedOut,
+        _ = link.close_wanted() => Closed::Here,
+    };
+    link.set_closed(reason);
+}
+
+/// Pings: the first answer shows that the server's settings have come, the others that it lives. Ends when it does not.
+async fn keep_alive(pings: Option<PingPong>, settled: &watch::Sender<bool>) {
+    let Some(mut pings) = pings else { return std::future::pending().await };
+    loop {
+        if pings.send_ping(h2::Ping::opaque()).is_err() {
+            return std::future::pending().await;
+        }
+        match tokio::time::timeout(limits::KEEP_ALIVE, poll_fn(|cx| pings.poll_pong(cx))).await {
+            Ok(Ok(_)) => drop(settled.send_replace(true)),
+            // The connection's own end says more.
+            Ok(Err(_)) => return std::future::pending().await,
+            Err(_) => return,
+        }
+        tokio::time::sleep(limits::KEEP_ALIVE).await;
+    }
+}
+
+fn request(head: &RequestHead) -> Option<Request<()>> {
+    let mut request = Request::new(());
+    match &head.form {
+        RequestForm::Connect { authority } => {
+            *request.method_mut() = Method::CONNECT;
+            *request.uri_mut() = Uri::builder().authority(authority.to_string()).build().ok()?;
+        }
+        RequestForm::Extended { protocol, scheme, authority, path } => {
+            *request.method_mut() = Method::CONNECT;
+            *request.uri_mut() = located(scheme, authority, path)?;
+            request.extensions_mut().insert(h2::ext::Protocol::from(protocol.as_str()));
+        }
+        RequestForm::Ordinary { method, scheme, authority, path } => {
+            *request.method_mut() = Method::from_bytes(method.as_bytes()).ok()?;
+            *request.uri_mut() = located(scheme, authority, path)?;
+        }
+    }
+    *request.headers_mut() = message::headers(&head.fields);
+    Some(request)
+}
+
+fn located(scheme: &str, authority: &str, path: &str) -> Option<Uri> {
+    Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build().ok()
+}

@@ -1,0 +1,101 @@
+//! What a connection over TCP has beside its streams: HTTP/2 and HTTP/1.1 alike.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, watch};
+
+use crate::endpoint;
+use crate::fault::Closed;
+use crate::server::CloseCode;
+
+/// Shared by the handle of a connection and the task that drives it.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) remote: SocketAddr,
+    pub(crate) local: Option<SocketAddr>,
+    /// The driver shall close.
+    close: watch::Sender<Option<CloseCode>>,
+    /// The driver shall drain.
+    pub(crate) drain_wanted: Notify,
+    /// The peer drains.
+    pub(crate) draining: watch::Sender<bool>,
+    closed: watch::Sender<Option<Closed>>,
+}
+
+impl Link {
+    pub(crate) fn new(remote: SocketAddr, local: Option<SocketAddr>) -> Arc<Self> {
+        Arc::new(Self {
+            remote,
+            local,
+            close: watch::Sender::new(None),
+            drain_wanted: Notify::new(),
+            draining: watch::Sender::new(false),
+            closed: watch::Sender::new(None),
+        })
+    }
+
+    pub(crate) fn close(&self, code: CloseCode) {
+        self.close.send_if_modified(|close| {
+            let first = close.is_none();
+            close.get_or_insert(code);
+            first
+        });
+    }
+
+    /// Completes when the handle wants to close.
+    pub(crate) async fn close_wanted(&self) -> CloseCode {
+        match self.close.subscribe().wait_for(Option::is_some).await.map(|code| *code) {
+            Ok(Some(code)) => code,
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// The driver is done. The first reason counts.
+    pub(crate) fn set_closed(&self, reason: Closed) {
+        self.draining.send_replace(true);
+        self.closed.send_if_modified(|closed| {
+            let first = closed.is_none();
+            closed.get_or_insert(reason);
+            first
+        });
+    }
+
+    pub(crate) async fn closed(&self) -> Closed {
+        let closed = self.closed.subscribe().wait_for(Option::is_some).await.map(|closed| closed.clone());
+        closed.ok().flatten().unwrap_or(Closed::Here)
+    }
+
+    /// The reason, if it is over already.
+    pub(crate) fn closed_now(&self) -> Option<Closed> {
+        self.closed.borrow().clone()
+    }
+}
+
+/// Sets a TCP connection of the tunnel up: keystrokes go at once, and a dead peer is noticed within a minute, as QUIC does.
+pub(crate) fn prepare(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(20)).with_interval(Duration::from_secs(10));
+    #[cfg(not(windows))]
+    let keepalive = keepalive.with_retries(4);
+    let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
+}
+
+/// What an IO error of a TLS stream means.
+pub(crate) fn closed(error: &std::io::Error) -> Closed {
+    if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        return if let rustls::Error::AlertReceived(alert) = error {
+            endpoint::alert_received(*alert)
+        } else {
+            Closed::Tls(error.to_string())
+        };
+    }
+    if error.kind() == std::io::ErrorKind::UnexpectedEof {
+        // The TCP connection ended without TLS saying so.
+        return Closed::Network("the peer cut the connection off".to_owned());
+    }
+    Closed::Network(error.to_string())
+}
