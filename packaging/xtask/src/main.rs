@@ -4,9 +4,9 @@
 //! In the order in which a newcomer meets it:
 //!
 //! - [`demo`] makes an organisation in a temporary folder and tells the product's story with it.
-//! - [`test`] is everything that CI checks; [`tools`] installs what that needs.
+//! - [`mod@test`] is everything that CI checks; [`tools`] installs what that needs.
 //! - [`tidy`] checks what no compiler does: layers, names, sizes, messages, documents.
-//! - [`bench`] measures.
+//! - [`mod@bench`] measures.
 //! - [`workspace`] knows where things are, [`run`] runs programs, [`report`] sums up.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 

@@ -88,6 +88,7 @@ fn everything(workspace: &Workspace, report: &mut Report, quick: bool) {
     report.step("tools", || steps::tools(workspace, !quick));
     report.step("fmt", || steps::succeeds(workspace.cargo().args(["fmt", "--all", "--check"])));
     report.step("clippy", || steps::clippy(workspace));
+    report.step("doc", || steps::doc(workspace));
     report.step("tidy", || crate::tidy::check(workspace));
     report.step("deny", || steps::deny(workspace));
     match steps::advisories(workspace) {

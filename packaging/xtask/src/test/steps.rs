@@ -34,6 +34,13 @@ pub(super) fn clippy(workspace: &Workspace) -> Result<Outcome, Trouble> {
     succeeds(workspace.cargo().args(words))
 }
 
+/// Every link in the documentation leads somewhere, private items included: the readers are ourselves.
+pub(super) fn doc(workspace: &Workspace) -> Result<Outcome, Trouble> {
+    let mut command = workspace.cargo();
+    command.env("RUSTDOCFLAGS", "--deny warnings --allow rustdoc::private-intra-doc-links");
+    succeeds(command.args(["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items", "--locked"]))
+}
+
 pub(super) fn deny(workspace: &Workspace) -> Result<Outcome, Trouble> {
     // Warnings here are licences and wrappers that the tree no longer meets; they are nobody's failure.
     let words = ["--log-level", "error", "check", "bans", "licenses", "sources"];
