@@ -13,6 +13,10 @@ pub const CSR_BYTES_MAX: usize = 4 * 1024;
 /// Longest certificate revocation list in bytes: 200,000 entries of 40 bytes, a city with all its PCs several times.
 pub const CRL_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Most issuing authorities that are remembered: three kinds, each with a successor, and some to spare. Only the root can
+/// make more; those are checked anew each time.
+pub const KNOWN_AUTHORITIES_MAX: usize = 16;
+
 /// Most host names and addresses in a gateway's certificate.
 pub const GATEWAY_HOSTS_MAX: usize = 16;
 

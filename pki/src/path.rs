@@ -125,6 +125,12 @@ impl Anchor {
         Ok(Self { anchor, not_before: certificate.not_before(), not_after: certificate.not_after() })
     }
 
+    /// The same, but for no longer than `other`.
+    pub(crate) fn within(self, other: &Self) -> Self {
+        let not_before = self.not_before.max(other.not_before);
+        Self { not_before, not_after: self.not_after.min(other.not_after), ..self }
+    }
+
     fn valid_at(&self, at: Timestamp) -> bool {
         let seconds = at.unix_seconds();
         self.not_before.unix_seconds() <= seconds && seconds <= self.not_after.unix_seconds()

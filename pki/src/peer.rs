@@ -122,10 +122,21 @@ fn verify_chain(
     }
     let leaf = Certificate::parse(leaf_der).map_err(PathFault::from)?;
     let at = now.max(leaf.not_before()).min(leaf.not_after());
-    let path = verify_path(trust.anchors(), intermediates, leaf_der, purpose, OUR_ALGORITHMS, at)?;
-    let [issuer_der] = path.as_slice() else { return Err(Misfit::Depth.into()) };
-    let issuer = Certificate::parse(issuer_der).map_err(PathFault::from)?;
+    let known = known_issuer(leaf_der, intermediates, trust, purpose, at);
+    let is_new = known.is_none();
+    let issuer_der = match known {
+        Some(issuer) => issuer,
+        None => {
+            let path = verify_path(trust.anchors(), intermediates, leaf_der, purpose, OUR_ALGORITHMS, at)?;
+            let [issuer] = path.as_slice() else { return Err(Misfit::Depth.into()) };
+            issuer.clone()
+        }
+    };
+    let issuer = Certificate::parse(&issuer_der).map_err(PathFault::from)?;
     let name = rules::check_leaf(&leaf, &issuer, trust.org())?;
+    if is_new {
+        trust.remember(&issuer_der);
+    }
     Ok(PeerIdentity {
         name,
         serial: leaf.serial(),
@@ -135,6 +146,21 @@ fn verify_chain(
         spki: leaf.spki().to_vec(),
         spki_sha256: spki::sha256(leaf.spki()),
     })
+}
+
+/// The leaf's issuer, if its own path was found right before and the rest of the leaf's path is right. If not, the whole
+/// path says why.
+fn known_issuer(
+    leaf: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+    trust: &Trust,
+    purpose: Purpose,
+    at: Timestamp,
+) -> Option<CertificateDer<'static>> {
+    let issuer = intermediates.first()?;
+    let anchor = trust.known(issuer)?;
+    verify_path(&[anchor], &[], leaf, purpose, OUR_ALGORITHMS, at).ok()?;
+    Some(issuer.clone().into_owned())
 }
 
 /// The last second counts whole (RFC 5280 §4.1.2.5).

@@ -1,9 +1,13 @@
 //! One organisation's root.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+
 use hitotsu_model::ids::OrgId;
 use rustls_pki_types::CertificateDer;
 
 use crate::certificate::Certificate;
+use crate::limits::KNOWN_AUTHORITIES_MAX;
 use crate::path::{Anchor, PathFault};
 use crate::rules::{Misfit, check_root};
 use crate::spki;
@@ -24,10 +28,15 @@ pub enum TrustError {
 
 /// One organisation's root: what every verification begins from. It was checked to be a root as we make them, for this
 /// organisation.
+///
+/// It remembers the issuing authorities whose path to the root was found right, because the root's P-384 signature costs
+/// twenty times as much to check as all the rest of a handshake's chain. Nothing is believed through this memory that
+/// would not be believed without it.
 #[derive(Debug, Clone)]
 pub struct Trust {
     root: CertificateDer<'static>,
     anchors: [Anchor; 1],
+    known: Arc<RwLock<BTreeMap<[u8; 32], Anchor>>>,
     subject: Vec<u8>,
     org: OrgId,
 }
@@ -42,7 +51,7 @@ impl Trust {
         check_root(&certificate, &org)?;
         let anchors = [Anchor::new(root)?];
         let subject = certificate.subject_der().to_vec();
-        Ok(Self { root: root.clone().into_owned(), anchors, subject, org })
+        Ok(Self { root: root.clone().into_owned(), anchors, known: Arc::default(), subject, org })
     }
 
     /// The root's certificate.
@@ -60,6 +69,22 @@ impl Trust {
     /// The root as a beginning of paths.
     pub(crate) fn anchors(&self) -> &[Anchor] {
         &self.anchors
+    }
+
+    /// An issuing authority that was found right before, as a beginning of paths.
+    pub(crate) fn known(&self, authority: &CertificateDer<'_>) -> Option<Anchor> {
+        self.known.read().ok()?.get(&spki::sha256(authority)).cloned()
+    }
+
+    /// Remembers an issuing authority that was found right, for no longer than the root itself.
+    pub(crate) fn remember(&self, authority: &CertificateDer<'_>) {
+        let [root] = &self.anchors;
+        let Ok(anchor) = Anchor::new(authority) else { return };
+        if let Ok(mut known) = self.known.write()
+            && known.len() < KNOWN_AUTHORITIES_MAX
+        {
+            known.insert(spki::sha256(authority), anchor.within(root));
+        }
     }
 
     /// The root's name, DER.

@@ -298,12 +298,15 @@ fn gateway_without_clients(chain: &[CertificateDer<'static>], holder: &Holder, c
     Arc::new(config)
 }
 
+/// What the refusing side says, and what the other side makes of the alert.
+type Refusal = (Error, Option<Error>);
+
 /// Carries bytes both ways until there are none, tickets too.
 fn shake(
     client: &Arc<ClientConfig>,
     server: &Arc<ServerConfig>,
     host: &str,
-) -> Result<(ClientConnection, ServerConnection), Box<(Error, Option<Error>)>> {
+) -> Result<(ClientConnection, ServerConnection), Box<Refusal>> {
     let host = ServerName::try_from(host.to_owned()).unwrap();
     let mut client = ClientConnection::new(client.clone(), host).unwrap();
     let mut server = ServerConnection::new(server.clone()).unwrap();

@@ -32,7 +32,17 @@ fn judged_with(key: &dyn Signer, spoil: impl FnOnce(&mut CertificateParams)) -> 
     let mut params = forge::leaf(&name(Profile::Device, 1), key);
     spoil(&mut params);
     let der = forge::sign(&params, key, CITY.devices.certificate(), &CITY.devices_key);
-    verify_peer(&[der, CITY.devices.certificate().clone()], &CITY.trust, NOW)
+    judged_twice(&[der, CITY.devices.certificate().clone()], &CITY.holder(Profile::Device, 9).chain)
+}
+
+/// What is said by a trust that remembers nothing must be said by one that remembers the authority of `warming`.
+fn judged_twice(chain: &[CertificateDer<'_>], warming: &[CertificateDer<'_>]) -> Result<PeerIdentity, PeerFault> {
+    let fresh = || Trust::new(CITY.root.certificate(), ORG.parse().unwrap()).unwrap();
+    let cold = verify_peer(chain, &fresh(), NOW);
+    let warm = fresh();
+    verify_peer(warming, &warm, NOW).unwrap();
+    assert_eq!(verify_peer(chain, &warm, NOW), cold, "remembering an authority changed the answer");
+    cold
 }
 
 fn unfit(why: Misfit) -> Result<PeerIdentity, PeerFault> {
@@ -115,12 +125,15 @@ fn an_expired_gateway_is_refused() {
 fn a_gateways_certificate_is_no_client() {
     let gateway = CITY.holder(Profile::Gateway, 2);
     assert_eq!(verify_peer(&gateway.chain, &CITY.trust, NOW), unfit(Misfit::Purpose));
+    assert!(verify_gateway(&gateway.chain, &CITY.trust, &host(), NOW).is_ok(), "and its authority is remembered");
+    assert_eq!(verify_peer(&gateway.chain, &CITY.trust, NOW), unfit(Misfit::Purpose));
 }
 
 #[test]
 fn a_clients_certificate_is_no_gateway() {
     for profile in [Profile::Device, Profile::Relay, Profile::Staff] {
         let holder = CITY.holder(profile, 3);
+        assert!(verify_peer(&holder.chain, &CITY.trust, NOW).is_ok(), "and its authority is remembered");
         assert_eq!(verify_gateway(&holder.chain, &CITY.trust, &host(), NOW), unfit(Misfit::Purpose));
     }
 }
@@ -139,7 +152,7 @@ fn the_staff_authority_cannot_name_a_device() {
     let key = p256();
     let params = forge::leaf(&name(Profile::Device, 1), key.as_ref());
     let der = forge::sign(&params, key.as_ref(), CITY.staff.certificate(), &CITY.staff_key);
-    let judged = verify_peer(&[der, CITY.staff.certificate().clone()], &CITY.trust, NOW);
+    let judged = judged_twice(&[der, CITY.staff.certificate().clone()], &CITY.holder(Profile::Staff, 9).chain);
     assert_eq!(judged, chain(webpki::Error::NameConstraintViolation));
 }
 
@@ -385,7 +398,9 @@ fn a_leaf_that_outlives_its_authority_ends_with_it() {
     let mut leaf = forge::leaf(&name(Profile::Device, 1), key.as_ref());
     leaf.not_after = forge::at(NOW.plus(24 * HOUR));
     let der = forge::sign(&leaf, key.as_ref(), &ca, &ca_key);
-    let judged = verify_peer(&[der, ca], &CITY.trust, now);
+    let chain = [der, ca];
+    assert!(verify_peer(&chain, &CITY.trust, NOW).is_ok(), "and the authority is remembered");
+    let judged = verify_peer(&chain, &CITY.trust, now);
     assert!(
         matches!(judged, Err(PeerFault::Untrusted { why: PathFault::Chain(webpki::Error::CertExpired { .. }) })),
         "{judged:?}"
