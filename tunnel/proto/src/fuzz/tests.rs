@@ -1,30 +1,6 @@
-use std::path::Path;
-
 use proptest::prelude::*;
 
 use super::*;
-
-/// Files of one target's corpus; more would make the tests slow and the repository heavy.
-const CORPUS_FILES_MAX: usize = 40;
-const CORPUS_FILE_BYTES_MAX: usize = 8 * 1024;
-
-#[test]
-fn the_committed_corpus_of_each_target_still_holds() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus");
-    for (name, target) in TARGETS {
-        let folder = corpus.join(name);
-        let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-        let mut files = 0;
-        for entry in entries {
-            let path = entry.unwrap().path();
-            let input = std::fs::read(&path).unwrap();
-            assert!(input.len() <= CORPUS_FILE_BYTES_MAX, "{} is too large", path.display());
-            target(&input);
-            files += 1;
-        }
-        assert!((1..=CORPUS_FILES_MAX).contains(&files), "{name} has {files} files");
-    }
-}
 
 /// Parts of messages, to be strung together.
 const PIECES: &[&[u8]] = &[
