@@ -24,3 +24,17 @@ policy-tests-failed = { $failed } of the { $tests } tests of policy { $bundle } 
 explain-not-connected = This device is not connected now, so its state counts as unknown.
 explain-allowed = Allowed
 explain-denied = Refused
+
+enrol-code-made =
+    Enrolment code:  { $code }
+    Valid until { $until }, for one machine. On that machine run:
+      hitotsu enrol { $code }
+device-none = No device is enrolled.
+device-revoked = Device { $device } is revoked and cut off.
+device-state-good = good
+device-state-revoked = revoked ({ $reason })
+certificate-good = Certificate { $serial } until { $until }
+certificate-revoked = Certificate { $serial } revoked
+audit-good = The audit log is whole ({ $records } records).
+audit-bad = The audit log is damaged.
+audit-none = The audit log is empty.

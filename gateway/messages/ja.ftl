@@ -24,3 +24,17 @@ policy-tests-failed = ポリシー { $bundle } のテスト { $tests } 件のう
 explain-not-connected = この端末は今つながっていないため、状態は不明として答えます。
 explain-allowed = 許可
 explain-denied = 拒否
+
+enrol-code-made =
+    登録コード:  { $code }
+    { $until } まで、1台だけに使えます。登録するパソコンで次を実行してください:
+      hitotsu enrol { $code }
+device-none = 登録された端末はありません。
+device-revoked = 端末 { $device } の利用を停止し、接続を切断しました。
+device-state-good = 有効
+device-state-revoked = 停止({ $reason })
+certificate-good = 証明書 { $serial } 有効期限 { $until }
+certificate-revoked = 証明書 { $serial } 取消済み
+audit-good = 監査ログに誤りはありません({ $records } 件)。
+audit-bad = 監査ログに誤りがあります。
+audit-none = 監査ログは空です。

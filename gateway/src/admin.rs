@@ -1,24 +1,256 @@
-//! The admin socket: what commands say to a running gateway, as JSON over HTTP on a Unix socket of mode 0600.
+//! What commands may ask of devices, enrolment codes, certificates and the audit log, as JSON over the admin socket.
+//!
+//! Every change is durable in the audit log before it takes effect, and takes effect in the database before the
+//! registry in memory tells the watch of it.
 
-use crate::audit::AuditLog;
-use crate::issuer::IssuerClient;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use hitotsu_model::audit::{AuditEvent, AuditRecord, Durability};
+use hitotsu_model::identity::Ownership;
+use hitotsu_model::ids::{DeviceId, PersonId, Serial};
+use hitotsu_model::time::Timestamp;
+use hitotsu_pki::enrol::{EnrolCode, EnrolSecret};
+use ring::rand::SystemRandom;
+use rustls_pki_types::CertificateDer;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use crate::audit::{AuditError, AuditLog};
+use crate::clock;
 use crate::registry::Registry;
-use crate::store::Store;
+use crate::store::{NewEnrolCode, Store, StoreError};
 
-/// What the registry's routes need.
+/// Longest time that an enrolment code may be valid: a week covers a parcel to a home.
+const CODE_LIFE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// What the routes need.
 #[derive(Debug, Clone)]
 pub struct AdminState {
     /// The database.
     pub store: Store,
     /// The live registry.
     pub registry: Registry,
-    /// The issuer.
-    pub issuer: IssuerClient,
     /// The audit log.
     pub audit: AuditLog,
+    /// The root certificate, whose fingerprint travels in enrolment codes.
+    pub root: CertificateDer<'static>,
+    /// `host:port` that agents dial.
+    pub authority: String,
+    /// Where the audit log lies.
+    pub audit_dir: PathBuf,
+    /// One change at a time, so that the registry never goes back to an older snapshot.
+    pub changing: Arc<Mutex<()>>,
 }
 
-/// The routes for devices, certificates, enrolment codes and the audit log; to be merged with others.
-pub fn router(state: AdminState) -> axum::Router {
-    axum::Router::new().with_state(state)
+/// The routes; to be merged with those for sessions and policy.
+pub fn router(state: AdminState) -> Router {
+    Router::new()
+        .route("/v1/enrol-codes", get(enrol_codes).post(make_enrol_code))
+        .route("/v1/devices", get(devices))
+        .route("/v1/devices/{id}", get(device))
+        .route("/v1/devices/{id}/revoke", post(revoke_device))
+        .route("/v1/certificates", get(certificates))
+        .route("/v1/certificates/{serial}/revoke", post(revoke_certificate))
+        .with_state(state)
+}
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// It could not be recorded, so it was not made.
+    #[error("the change was not made, because it could not be recorded: {0}")]
+    Audit(#[from] AuditError),
+    /// The database refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What was asked for cannot be.
+    #[error("{0}")]
+    Asked(String),
+}
+
+impl IntoResponse for ChangeError {
+    fn into_response(self) -> Response {
+        let status = match &self {
+            Self::Audit(_) | Self::Store(StoreError::Unavailable(_) | StoreError::Content { .. }) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Store(StoreError::Missing { .. }) => StatusCode::NOT_FOUND,
+            Self::Asked(_) => StatusCode::BAD_REQUEST,
+        };
+        (status, Json(serde_json::json!({ "error": self.to_string() }))).into_response()
+    }
+}
+
+impl AdminState {
+    async fn record(&self, event: AuditEvent) -> Result<(), ChangeError> {
+        self.audit.append(AuditRecord { at: clock::now(), event }, Durability::Durable).await?;
+        Ok(())
+    }
+
+    /// Puts what the database holds now into the registry.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        self.registry.replace(self.store.load_registry().await?);
+        Ok(())
+    }
+}
+
+/// A request for an enrolment code.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EnrolCodeRequest {
+    /// The person that the device will be bound to; none for a shared desk.
+    pub person: Option<PersonId>,
+    /// Whose the device will be.
+    pub ownership: Ownership,
+    /// For how long it may be redeemed.
+    pub valid_seconds: u64,
+}
+
+/// A new enrolment code. This is the only time that its secret is shown.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct EnrolCodeMade {
+    /// Its id, which may be logged.
+    pub id: String,
+    /// The code itself, for the person's eyes.
+    pub code: String,
+    /// Until when it may be redeemed.
+    pub expires_at: Timestamp,
+}
+
+async fn make_enrol_code(
+    State(state): State<AdminState>,
+    Json(request): Json<EnrolCodeRequest>,
+) -> Result<Json<EnrolCodeMade>, ChangeError> {
+    let asked = |text: &str| ChangeError::Asked(text.to_owned());
+    match (request.ownership, &request.person) {
+        (Ownership::SharedDesk, Some(_)) => {
+            return Err(asked("a shared desk is bound to no person; leave out `--person`"));
+        }
+        (Ownership::Issued | Ownership::Byod, None) => {
+            return Err(asked("say whose device it will be with `--person`, or use `--ownership shared-desk`"));
+        }
+        (Ownership::SharedDesk, None) | (Ownership::Issued | Ownership::Byod, Some(_)) => {}
+    }
+    let life = Duration::from_secs(request.valid_seconds);
+    if life.is_zero() || life > CODE_LIFE_MAX {
+        return Err(asked("a code may be valid for one second to seven days; choose `--valid` within that"));
+    }
+    let secret = EnrolSecret::draw(&SystemRandom::new()).map_err(|error| ChangeError::Asked(error.to_string()))?;
+    let secret_hash = secret.hash();
+    let code = EnrolCode::new(&state.authority, &state.root, secret)
+        .map_err(|error| ChangeError::Asked(format!("{error}; check `name` and `listen` of the configuration")))?;
+    let now = clock::now();
+    let new = NewEnrolCode {
+        id: Uuid::new_v4().simple().to_string(),
+        secret_hash,
+        person: request.person.clone(),
+        ownership: request.ownership,
+        created_at: now,
+        expires_at: now.plus(life),
+    };
+    state
+        .record(AuditEvent::EnrolCodeMade {
+            code_id: new.id.clone(),
+            person: request.person,
+            ownership: request.ownership,
+            expires_at: new.expires_at,
+        })
+        .await?;
+    state.store.insert_enrol_code(&new).await?;
+    Ok(Json(EnrolCodeMade { id: new.id, code: code.to_string(), expires_at: new.expires_at }))
+}
+
+async fn enrol_codes(State(state): State<AdminState>) -> Result<Response, ChangeError> {
+    Ok(Json(state.store.enrol_codes().await?).into_response())
+}
+
+async fn devices(State(state): State<AdminState>) -> Response {
+    let snapshot = state.registry.snapshot();
+    let all: Vec<_> = snapshot.devices().map(|device| (**device).clone()).collect();
+    Json(all).into_response()
+}
+
+async fn device(State(state): State<AdminState>, Path(id): Path<String>) -> Result<Response, ChangeError> {
+    let id = device_id(&id)?;
+    let snapshot = state.registry.snapshot();
+    let list = "hitotsu-gateway device list";
+    let device = snapshot.device(&id).ok_or(StoreError::Missing { what: "device", id: id.to_string(), list })?;
+    let mut certificates = state.store.certificates().await?;
+    certificates.retain(|certificate| certificate.holder == id);
+    Ok(Json(serde_json::json!({ "device": **device, "certificates": certificates })).into_response())
+}
+
+/// Why something is revoked.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct RevokeRequest {
+    /// In the words of who does it.
+    pub reason: String,
+}
+
+/// Longest reason, in bytes.
+const REASON_BYTES_MAX: usize = 500;
+
+fn reason(request: RevokeRequest) -> Result<String, ChangeError> {
+    let reason = request.reason.trim().to_owned();
+    if reason.is_empty() || reason.len() > REASON_BYTES_MAX {
+        return Err(ChangeError::Asked(format!("give a reason of 1 to {REASON_BYTES_MAX} bytes with `--reason`")));
+    }
+    Ok(reason)
+}
+
+async fn revoke_device(
+    State(state): State<AdminState>,
+    Path(id): Path<String>,
+    Json(request): Json<RevokeRequest>,
+) -> Result<Response, ChangeError> {
+    let device = device_id(&id)?;
+    let reason = reason(request)?;
+    let _one_at_a_time = state.changing.lock().await;
+    if state.registry.snapshot().device(&device).is_none() {
+        let list = "hitotsu-gateway device list";
+        return Err(StoreError::Missing { what: "device", id, list }.into());
+    }
+    state.record(AuditEvent::DeviceRevoked { device, reason: reason.clone() }).await?;
+    state.store.revoke_device(device, &reason, clock::now()).await?;
+    state.refresh().await?;
+    Ok(Json(serde_json::json!({ "device": device, "revoked": true })).into_response())
+}
+
+async fn certificates(State(state): State<AdminState>) -> Result<Response, ChangeError> {
+    Ok(Json(state.store.certificates().await?).into_response())
+}
+
+async fn revoke_certificate(
+    State(state): State<AdminState>,
+    Path(serial): Path<String>,
+    Json(request): Json<RevokeRequest>,
+) -> Result<Response, ChangeError> {
+    let reason = reason(request)?;
+    let serial: Serial = serial
+        .parse()
+        .map_err(|_| ChangeError::Asked(format!("`{serial}` is not a serial number; see `hitotsu-gateway ca list`")))?;
+    let _one_at_a_time = state.changing.lock().await;
+    if !state.store.certificates().await?.iter().any(|certificate| certificate.serial == serial) {
+        let list = "hitotsu-gateway ca list";
+        return Err(StoreError::Missing { what: "certificate", id: serial.to_string(), list }.into());
+    }
+    state.record(AuditEvent::CertificateRevoked { serial: serial.clone(), reason: reason.clone() }).await?;
+    state.store.revoke_certificate(&serial, &reason, clock::now()).await?;
+    state.refresh().await?;
+    Ok(Json(serde_json::json!({ "serial": serial, "revoked": true })).into_response())
+}
+
+fn device_id(text: &str) -> Result<DeviceId, ChangeError> {
+    text.parse()
+        .map_err(|_| ChangeError::Asked(format!("`{text}` is not a device id; see `hitotsu-gateway device list`")))
 }

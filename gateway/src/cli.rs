@@ -11,6 +11,8 @@ use serde::Serialize;
 use crate::config::Config;
 
 mod check;
+mod device;
+mod enrol_code;
 mod init;
 mod policy;
 mod serve;
@@ -44,6 +46,11 @@ enum Command {
     Check,
     /// Serve.
     Serve(serve::Args),
+    /// Make a one-time code with which a machine enrols.
+    EnrolCode(enrol_code::Args),
+    /// List, show and revoke devices.
+    #[command(subcommand)]
+    Device(device::Command),
     /// List and end sessions.
     #[command(subcommand)]
     Session(session::Command),
@@ -141,6 +148,8 @@ fn run(command: Command, context: &Context) -> Result<ExitCode, CliError> {
         Command::Init(args) => init::run(args, context),
         Command::Check => check::run(context),
         Command::Serve(args) => serve::run(args, context),
+        Command::EnrolCode(args) => short(enrol_code::run(args, context)),
+        Command::Device(command) => short(device::run(command, context)),
         Command::Session(command) => short(session::run(command, context)),
         Command::Policy(command) => short(policy::run(command, context)),
     }

@@ -145,8 +145,15 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
             }
         });
     }
-    let admin_state =
-        AdminState { store: store.clone(), registry: registry.clone(), issuer: issuer.clone(), audit: audit.clone() };
+    let admin_state = AdminState {
+        store: store.clone(),
+        registry: registry.clone(),
+        audit: audit.clone(),
+        root: gateway.trust.root().clone(),
+        authority: authority(&config.name, listener.local_addr().port()),
+        audit_dir: config.audit_dir.clone(),
+        changing: Arc::default(),
+    };
     let admin_router = admin::router(admin_state).merge(operate::router(gateway.clone()));
     let admin_listener = crate::local::bind(&config.admin_socket).map_err(|error| ServeError::Local {
         what: format!("admin socket `{}`", config.admin_socket.display()),
@@ -286,6 +293,11 @@ impl Signals {
             () = one(&mut self.hang_up) => Told::Reload,
         }
     }
+}
+
+/// `host:port` that agents dial; an IPv6 address stands in brackets.
+fn authority(name: &str, port: u16) -> String {
+    if name.contains(':') { format!("[{name}]:{port}") } else { format!("{name}:{port}") }
 }
 
 async fn bind_local(address: SocketAddr) -> Result<TcpListener, ServeError> {

@@ -1,0 +1,91 @@
+//! `hitotsu-gateway device`.
+
+use std::process::ExitCode;
+
+use hitotsu_model::ids::DeviceId;
+use serde_json::Value;
+
+use super::session::refused;
+use super::{CliError, Context};
+use crate::admin::RevokeRequest;
+use crate::local::Client;
+use crate::registry::Device;
+
+/// What can be done with devices.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// List every device.
+    List,
+    /// Show one device with its certificates.
+    Show {
+        /// The device.
+        device: DeviceId,
+    },
+    /// Revoke a device with everything that it has. Its tunnel is cut at once.
+    Revoke {
+        /// The device.
+        device: DeviceId,
+        /// Why; it stands in the audit log.
+        #[arg(long, default_value = "revoked by security staff")]
+        reason: String,
+    },
+}
+
+pub(crate) async fn run(command: Command, context: &Context) -> Result<ExitCode, CliError> {
+    let client = Client::new(&context.config()?.admin_socket);
+    match command {
+        Command::List => {
+            let answer = client.get("/v1/devices").await.map_err(refused)?;
+            let devices: Vec<Device> = serde_json::from_value(answer).map_err(refused)?;
+            context.say(&devices, || {
+                if devices.is_empty() {
+                    return context.text("device-none", &[]);
+                }
+                devices.iter().map(|device| line(device, context)).collect::<Vec<_>>().join("\n")
+            })?;
+        }
+        Command::Show { device } => {
+            let answer = client.get(&format!("/v1/devices/{device}")).await.map_err(refused)?;
+            context.say(&answer, || shown(&answer, context))?;
+        }
+        Command::Revoke { device, reason } => {
+            let request = serde_json::to_value(RevokeRequest { reason }).map_err(refused)?;
+            let answer = client.post(&format!("/v1/devices/{device}/revoke"), &request).await.map_err(refused)?;
+            context.say(&answer, || context.text("device-revoked", &[("device", &device.to_string())]))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn line(device: &Device, context: &Context) -> String {
+    let person = device.person.as_ref().map_or("-", |person| person.as_str());
+    let state = match &device.revoked {
+        Some(revoked) => context.text("device-state-revoked", &[("reason", &revoked.reason)]),
+        None => context.text("device-state-good", &[]),
+    };
+    let level = device.level.number();
+    format!(
+        "{}  {}  {person}  {}  L{level}  {}  {state}",
+        device.id,
+        device.profile,
+        device.ownership.as_str(),
+        device.platform
+    )
+}
+
+fn shown(answer: &Value, context: &Context) -> String {
+    let device = answer.get("device").cloned().unwrap_or(Value::Null);
+    let mut lines = match serde_json::from_value::<Device>(device) {
+        Ok(device) => vec![line(&device, context)],
+        Err(error) => vec![error.to_string()],
+    };
+    for certificate in answer.get("certificates").and_then(Value::as_array).into_iter().flatten() {
+        let serial = certificate.get("serial").and_then(Value::as_str).unwrap_or("?");
+        let until = certificate.get("not_after").and_then(Value::as_i64).unwrap_or(0);
+        let until = hitotsu_model::time::Timestamp(until).to_string();
+        let revoked = certificate.get("revoked").is_some_and(|revoked| !revoked.is_null());
+        let id = if revoked { "certificate-revoked" } else { "certificate-good" };
+        lines.push(format!("    {}", context.text(id, &[("serial", serial), ("until", &until)])));
+    }
+    lines.join("\n")
+}

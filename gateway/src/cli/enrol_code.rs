@@ -1,0 +1,64 @@
+//! `hitotsu-gateway enrol-code`.
+
+use std::process::ExitCode;
+
+use hitotsu_model::identity::Ownership;
+use hitotsu_model::ids::PersonId;
+
+use super::session::refused;
+use super::{CliError, Context};
+use crate::admin::{EnrolCodeMade, EnrolCodeRequest};
+use crate::local::Client;
+
+/// What `enrol-code` is asked.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Id of the person that the device will be bound to.
+    #[arg(long)]
+    person: Option<PersonId>,
+    /// Whose the device will be: `issued`, `shared-desk` or `byod`.
+    #[arg(long, default_value = "issued")]
+    ownership: Ownership,
+    /// How long the code is valid: `30m`, `24h`, `7d`.
+    #[arg(long, default_value = "24h", value_parser = seconds)]
+    valid: u64,
+}
+
+/// A whole number with `s`, `m`, `h` or `d`, in seconds.
+fn seconds(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is not a time; write it as `30m`, `24h` or `7d`");
+    let (number, unit) = text.split_at(text.len().saturating_sub(1));
+    let factor = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(wrong)
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<ExitCode, CliError> {
+    let client = Client::new(&context.config()?.admin_socket);
+    let request = EnrolCodeRequest { person: args.person, ownership: args.ownership, valid_seconds: args.valid };
+    let request = serde_json::to_value(request).map_err(refused)?;
+    let made = client.post("/v1/enrol-codes", &request).await.map_err(refused)?;
+    let made: EnrolCodeMade = serde_json::from_value(made).map_err(refused)?;
+    let expires_at = made.expires_at.to_string();
+    context.say(&made, || context.text("enrol-code-made", &[("code", &made.code), ("until", &expires_at)]))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        assert_eq!(seconds("30m"), Ok(1800));
+        assert_eq!(seconds("7d"), Ok(604_800));
+        for bad in ["", "30", "h", "-1h", "1.5h", "99999999999999999999d", "１h"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
+}
