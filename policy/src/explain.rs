@@ -1,14 +1,25 @@
 //! Why an answer is what it is, for machines and for people.
 
+use std::fmt::Write as _;
+
 use hitotsu_model::code::Code;
-use hitotsu_model::ids::RuleId;
+use hitotsu_model::ids::{ResourceId, RuleId};
+use hitotsu_model::message::{Language, MessageFileError, Messages};
+use hitotsu_model::time::Timestamp;
 use serde::Serialize;
 
-use crate::decision::Decision;
+use crate::bundle::Bundle;
+use crate::decision::{Action, Decision};
+use crate::engine::evaluate::Question;
+use crate::engine::{Engine, print};
+use crate::rules::expression::{Expr, Rule};
+use crate::subject::PreparedSubject;
 
-/// A decision with everything that led to it.
+/// A decision with everything that led to it. For security staff: it tells what the asker may not learn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation {
+    /// The resource asked about.
+    pub resource: ResourceId,
     /// The answer.
     pub decision: Decision,
     /// Version of the bundle.
@@ -36,7 +47,7 @@ pub struct RuleFinding {
     pub ja: Option<String>,
     /// The bundle's own sentence in English.
     pub en: Option<String>,
-    /// What it demands, and what was found.
+    /// What it demands, and what was found. A permit matches when all its demands are met; a forbid when one is not.
     pub findings: Vec<Finding>,
 }
 
@@ -71,4 +82,140 @@ pub struct Finding {
     pub found: String,
     /// Whether it is met.
     pub met: bool,
+}
+
+impl Explanation {
+    pub(crate) fn new(
+        bundle: &Bundle,
+        engine: &Engine,
+        subject: &PreparedSubject,
+        resource: &ResourceId,
+        now: Timestamp,
+    ) -> Self {
+        let rules = match bundle.resource_number(resource) {
+            Some(number) => {
+                let question = engine.question(subject, Action::Connect, number, now);
+                engine.candidates(subject, Action::Connect, number).map(|rule| finding_of(rule, &question)).collect()
+            }
+            None => Vec::new(),
+        };
+        let decision = bundle.decide(subject, resource, now);
+        Self { resource: resource.clone(), decision, bundle: bundle.version().to_owned(), rules }
+    }
+
+    /// Plain text of several lines. `messages` come from [`messages`].
+    #[must_use]
+    pub fn to_text(&self, messages: &Messages) -> String {
+        let mut text = String::new();
+        let answer = if self.decision.allowed { "explain-allowed" } else { "explain-denied" };
+        let resource = self.resource.as_str();
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{}", messages.text(answer, &[("resource", resource)]));
+        for code in &self.decision.codes {
+            let (title, remedy) = messages.code(*code);
+            let _ = writeln!(text, "  {} {title}\n         {remedy}", code.number());
+        }
+        if !self.decision.known {
+            let _ = writeln!(text, "  {}", messages.text("explain-stranger", &[]));
+        }
+        let expires = self.decision.expires_at;
+        if expires != Timestamp::MAX {
+            let _ = writeln!(text, "  {}", messages.text("explain-expires", &[("at", &expires.to_string())]));
+        }
+        for rule in self.rules.iter().filter(|rule| rule.is_worth_telling(&self.decision)) {
+            rule.write_text(&mut text, messages);
+        }
+        let _ = writeln!(text, "{}", messages.text("explain-bundle", &[("bundle", &self.bundle)]));
+        text
+    }
+}
+
+impl RuleFinding {
+    /// The deciding rules; every permit too, where nothing else denied.
+    fn is_worth_telling(&self, decision: &Decision) -> bool {
+        decision.rules.contains(&self.rule)
+            || decision.errors.contains(&self.rule)
+            || (decision.rules.is_empty() && self.effect == Effect::Permit)
+    }
+
+    fn write_text(&self, text: &mut String, messages: &Messages) {
+        let key = match (self.effect, self.outcome) {
+            (Effect::Permit, Outcome::Matched) => "explain-permit",
+            (Effect::Permit, Outcome::NotMatched) => "explain-permit-not",
+            (Effect::Forbid, Outcome::Matched) => "explain-forbid",
+            (Effect::Forbid, Outcome::NotMatched) => "explain-forbid-not",
+            (Effect::Permit | Effect::Forbid, Outcome::Failed) => "explain-failed",
+        };
+        let line = self.line.to_string();
+        let place = [("rule", self.rule.as_str()), ("file", self.file.as_str()), ("line", line.as_str())];
+        let _ = writeln!(text, "  {}", messages.text(key, &place));
+        let own = match messages.language() {
+            Language::Ja => &self.ja,
+            Language::En => &self.en,
+        };
+        if let Some(own) = own {
+            let _ = writeln!(text, "    {own}");
+        }
+        for finding in &self.findings {
+            let mark = if finding.met { "explain-met" } else { "explain-unmet" };
+            let parts = [("expected", finding.expected.as_str()), ("found", finding.found.as_str())];
+            let _ = writeln!(text, "    {}", messages.text(mark, &parts));
+        }
+    }
+}
+
+const WORDS_JA: &str = include_str!("../messages/ja.ftl");
+const WORDS_EN: &str = include_str!("../messages/en.ftl");
+
+/// The words of explanations, with the built-in sentences of codes.
+///
+/// # Errors
+/// [`MessageFileError`] never, if the tests pass.
+pub fn messages(language: Language) -> Result<Messages, MessageFileError> {
+    let words = match language {
+        Language::Ja => WORDS_JA,
+        Language::En => WORDS_EN,
+    };
+    Messages::new(language, &[words])
+}
+
+fn finding_of(rule: &Rule, question: &Question<'_>) -> RuleFinding {
+    let outcome = match question.matches(&rule.clauses) {
+        Ok(true) => Outcome::Matched,
+        Ok(false) => Outcome::NotMatched,
+        Err(_) => Outcome::Failed,
+    };
+    let findings = demands(rule).into_iter().map(|expr| Finding {
+        expected: print::expression(question.names, expr),
+        found: print::found(question, expr),
+        met: question.truth(expr) == Ok(true),
+    });
+    RuleFinding {
+        rule: rule.id.clone(),
+        file: rule.file.clone(),
+        line: rule.line,
+        effect: rule.effect,
+        outcome,
+        code: rule.code,
+        ja: rule.ja.clone(),
+        en: rule.en.clone(),
+        findings: findings.collect(),
+    }
+}
+
+/// What a permit asks for in its clauses, and what a forbid asks for in its `unless`.
+fn demands(rule: &Rule) -> Vec<&Expr> {
+    let mut demands = Vec::new();
+    for clause in &rule.clauses {
+        let demand = match (rule.effect, clause) {
+            (Effect::Forbid, Expr::Not(good)) => good.as_ref(),
+            (Effect::Forbid, _) => continue,
+            (Effect::Permit, clause) => clause,
+        };
+        match demand {
+            Expr::All(parts) => demands.extend(parts),
+            other => demands.push(other),
+        }
+    }
+    demands
 }

@@ -5,10 +5,13 @@
 //!
 //! - [`limits`] bounds everything that a bundle can grow.
 //! - [`error`] is what is wrong with a bundle: file, line, and how to mend it; all of it at once.
+//! - `source` reads texts so that it can be told.
 //! - [`prefix`] is a range of addresses, and which ranges are never meant by a wider one.
 //! - [`resource`], [`place`] and [`people`] are what rules speak about.
-//! - [`bundle`] compiles the texts into one versioned object.
+//! - `rules` turns Cedar into rules that can be evaluated, and refuses those that would let the unknown pass.
+//! - [`bundle`] compiles all of it into one versioned object.
 //! - [`subject`] is who asks: built once per evidence, not once per flow.
+//! - `engine` evaluates.
 //! - [`decision`] is the answer.
 //! - [`memo`] remembers answers for a session.
 //! - [`explain`] says what was expected and what was found.
@@ -17,16 +20,34 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
-pub mod bundle;
-pub mod decision;
-pub mod error;
-pub mod explain;
 pub mod limits;
-pub mod memo;
+
+pub mod error;
+
+mod source;
+
+pub mod prefix;
+
 pub mod people;
 pub mod place;
-pub mod prefix;
 pub mod resource;
-pub mod sample;
+
+mod rules;
+
+pub mod bundle;
+
 pub mod subject;
+
+mod engine;
+
+pub mod decision;
+
+pub mod memo;
+
+pub mod explain;
+
 pub mod table;
+
+pub mod sample;
+
+pub use rules::attribute::schema_text;
