@@ -230,6 +230,8 @@ pub(crate) fn alert_received(alert: rustls::AlertDescription) -> Closed {
             | Alert::UnknownCA
             | Alert::AccessDenied
             | Alert::CertificateRequired
+            // A signature that does not verify (RFC 8446 §6.2): the issuer's on the certificate, or ours.
+            | Alert::DecryptError
     );
     if about_our_certificate {
         Closed::NotAccepted(format!("{alert:?}"))

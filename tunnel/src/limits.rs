@@ -118,3 +118,6 @@ pub const ADDRESS_STAGGER: Duration = Duration::from_millis(250);
 
 /// Pause after a TCP connection could not be accepted.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Reads of 1 KiB from a TCP client whose handshake failed, until it closes: the preface and some requests of HTTP/2.
+pub const LINGER_READS_MAX: usize = 64;

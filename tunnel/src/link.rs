@@ -1,10 +1,14 @@
 //! What a connection over TCP has beside its streams: HTTP/2 and HTTP/1.1 alike.
 
+use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 
@@ -24,6 +28,8 @@ pub(crate) struct Link {
     /// The peer drains.
     pub(crate) draining: watch::Sender<bool>,
     closed: watch::Sender<Option<Closed>>,
+    /// What TLS said was wrong; `h2` keeps only its text.
+    tls_fault: OnceLock<Closed>,
 }
 
 impl Link {
@@ -35,6 +41,7 @@ impl Link {
             drain_wanted: Notify::new(),
             draining: watch::Sender::new(false),
             closed: watch::Sender::new(None),
+            tls_fault: OnceLock::new(),
         })
     }
 
@@ -56,6 +63,7 @@ impl Link {
 
     /// The driver is done. The first reason counts.
     pub(crate) fn set_closed(&self, reason: Closed) {
+        let reason = self.tls_fault.get().cloned().unwrap_or(reason);
         self.draining.send_replace(true);
         self.closed.send_if_modified(|closed| {
             let first = closed.is_none();
@@ -75,6 +83,64 @@ impl Link {
     }
 }
 
+/// A TLS stream that remembers what TLS said was wrong.
+#[derive(Debug)]
+pub(crate) struct Remembering<S> {
+    stream: S,
+    link: Arc<Link>,
+}
+
+impl<S> Remembering<S> {
+    pub(crate) fn new(stream: S, link: Arc<Link>) -> Self {
+        Self { stream, link }
+    }
+
+    fn note<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if let Poll::Ready(Err(error)) = &polled
+            && let fault @ (Closed::NotAccepted(_) | Closed::Tls(_)) = closed(error)
+        {
+            let _ = self.link.tls_fault.set(fault);
+        }
+        polled
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Remembering<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.note(polled)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Remembering<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, octets);
+        self.note(polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
+        self.note(polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        self.note(polled)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
 /// Sets a TCP connection of the tunnel up: keystrokes go at once, and a dead peer is noticed within a minute, as QUIC does.
 pub(crate) fn prepare(stream: &TcpStream) {
     let _ = stream.set_nodelay(true);
@@ -85,7 +151,7 @@ pub(crate) fn prepare(stream: &TcpStream) {
 }
 
 /// What an IO error of a TLS stream means.
-pub(crate) fn closed(error: &std::io::Error) -> Closed {
+pub(crate) fn closed(error: &io::Error) -> Closed {
     if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         return if let rustls::Error::AlertReceived(alert) = error {
             endpoint::alert_received(*alert)
@@ -93,7 +159,7 @@ pub(crate) fn closed(error: &std::io::Error) -> Closed {
             Closed::Tls(error.to_string())
         };
     }
-    if error.kind() == std::io::ErrorKind::UnexpectedEof {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
         // The TCP connection ended without TLS saying so.
         return Closed::Network("the peer cut the connection off".to_owned());
     }

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
 use h2::PingPong;
@@ -18,7 +19,7 @@ use super::{closed, flow_error};
 use crate::client::open_error;
 use crate::fault::{Closed, FlowError, OpenError};
 use crate::limits;
-use crate::link::Link;
+use crate::link::{Link, Remembering};
 use crate::message;
 use crate::task::Task;
 
@@ -42,7 +43,7 @@ impl Client {
             .max_frame_size(limits::H2_FRAME_OCTETS_MAX)
             .max_header_list_size(hitotsu_proto::limits::FIELD_SECTION_BYTES_MAX as u32)
             .max_send_buffer_size(limits::H2_SEND_OCTETS_MAX)
-            .handshake(stream)
+            .handshake(Remembering::new(stream, Arc::clone(&link)))
             .await
             .map_err(|error| closed(&error))?;
         let (settled_sender, settled) = watch::channel(false);
@@ -91,22 +92,31 @@ impl Client {
 }
 
 async fn drive(
-    mut connection: Connection<TlsStream<TcpStream>, Bytes>,
+    mut connection: Connection<Remembering<TlsStream<TcpStream>>, Bytes>,
     mut sender: SendRequest<Bytes>,
     link: Arc<Link>,
     settled: watch::Sender<bool>,
 ) {
     let pings = connection.ping_pong();
+    let mut farewell = None;
     let io = poll_fn(|cx| {
         let polled = Pin::new(&mut connection).poll(cx);
         // `h2` has no event for GOAWAY; it shows in that no request can be sent any more.
-        if !*link.draining.borrow() && matches!(sender.poll_ready(cx), std::task::Poll::Ready(Err(_))) {
+        if farewell.is_none()
+            && let Poll::Ready(Err(error)) = sender.poll_ready(cx)
+        {
+            farewell = Some(closed(&error));
             link.draining.send_replace(true);
         }
         polled
     });
     let reason = tokio::select! {
-        ended = io => ended.map_or_else(|error| closed(&error), |()| Closed::Peer),
+        ended = io => match ended {
+            Ok(()) => farewell.unwrap_or(Closed::Peer),
+            // After a farewell it does not matter how TCP ends.
+            Err(error) if error.is_io() => farewell.unwrap_or_else(|| closed(&error)),
+            Err(error) => closed(&error),
+        },
         () = keep_alive(pings, &settled) => Closed::TimedOut,
         _ = link.close_wanted() => Closed::Here,
     };

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::server::Acceptor as HelloAcceptor;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -114,8 +115,27 @@ impl Shake {
             let stream = Box::new(start.into_stream(other.tls).await?);
             return Ok(Some(Arrival::Other { stream, remote }));
         }
-        let stream = start.into_stream(self.tls).await?;
+        let stream = match start.into_stream(self.tls).into_fallible().await {
+            Ok(stream) => stream,
+            Err((error, stream)) => {
+                linger(stream).await;
+                return Err(error);
+            }
+        };
         Ok(handshaken(stream, remote, self.label).map(|handshaken| Arrival::Connection(Box::new(handshaken))))
+    }
+}
+
+/// Closes only after the client has: closing with its requests unread would reset TCP, and the reset could overtake the
+/// alert that tells it why. Bounded by the patience for handshakes.
+async fn linger(mut stream: TcpStream) {
+    let _ = stream.shutdown().await;
+    let mut thrown_away = [0; 1024];
+    for _ in 0..limits::LINGER_READS_MAX {
+        match stream.read(&mut thrown_away).await {
+            Ok(1..) => {}
+            Ok(0) | Err(_) => return,
+        }
     }
 }
 

@@ -31,6 +31,9 @@ mod world;
 
 mod control;
 mod h1;
+mod handshake;
+mod life;
+mod network;
 mod relays;
 mod tcp;
 mod udp;
