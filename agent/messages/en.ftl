@@ -2,4 +2,104 @@
 
 ### Posture: what was found about this computer, and how to mend it
 
+posture-os-name = Operating system
+posture-os-version = Its version
+posture-kernel-version = Kernel
+posture-security-update-age-days = Security updates
+posture-security-update-age-days-value = { $number ->
+        [0] Up to date as of today.
+        [one] Up to date as of yesterday.
+       *[other] Known to be up to date { $number } days ago.
+    }
+posture-security-update-age-days-remedy = Look for updates and install them: `sudo apt update && sudo apt full-upgrade` or `sudo dnf upgrade`. Restart if asked to.
+posture-disk-encrypted = Disk encryption
+posture-disk-encrypted-yes = The system's disk is encrypted.
+posture-disk-encrypted-no = The system's disk, or the disk with people's files, is not encrypted.
+posture-disk-encrypted-remedy = Disk encryption (LUKS) is chosen when the system is installed. Ask your IT desk.
+posture-firewall-on = Firewall
+posture-firewall-on-yes = The firewall refuses connections that nobody asked for.
+posture-firewall-on-no = Connections that nobody asked for are let in.
+posture-firewall-on-remedy = Turn the firewall on, for example with `sudo ufw enable`, and remove rules that let everything in.
+posture-screen-lock-on = Screen lock
+posture-screen-lock-on-yes = The screen locks by itself.
+posture-screen-lock-on-no = The screen does not lock by itself.
+posture-screen-lock-on-remedy = Turn the automatic screen lock on in the settings, under Privacy or Power.
+posture-screen-lock-seconds = Time until the screen locks
+posture-screen-lock-seconds-value = { $number ->
+        [one] 1 second.
+       *[other] { $number } seconds.
+    }
+posture-screen-lock-seconds-remedy = Set a shorter time until the screen locks.
+posture-antivirus-running = Antivirus
+posture-antivirus-running-yes = An antivirus program is running.
+posture-antivirus-running-no = No antivirus program is running.
+posture-antivirus-running-remedy = Start the antivirus program, for example with `sudo systemctl enable --now clamav-daemon`.
+posture-antivirus-signature-age-days = Antivirus signatures
+posture-antivirus-signature-age-days-value = { $number ->
+        [0] Made today.
+        [one] 1 day old.
+       *[other] { $number } days old.
+    }
+posture-antivirus-signature-age-days-remedy = Update the signatures, for example with `sudo freshclam`.
+posture-secure-boot = Secure boot
+posture-secure-boot-yes = Only signed boot code was started.
+posture-secure-boot-no = Secure boot is off.
+posture-secure-boot-remedy = Turn secure boot on in the firmware's settings. Ask your IT desk.
+posture-tpm-present = Security chip (TPM)
+posture-tpm-present-yes = A TPM 2.0 is there.
+posture-tpm-present-no = No TPM 2.0 was found.
+posture-tpm-present-remedy = Turn the TPM on in the firmware's settings, if this computer has one. Ask your IT desk.
+posture-agent-intact = This agent
+posture-agent-intact-yes = The agent is the one that was installed.
+posture-agent-intact-no = The agent's program was changed or replaced since it was installed, or others may change it.
+posture-agent-intact-remedy = Restart the agent if it was just updated. Otherwise install it again where only its owner may write.
+posture-forbidden-software = Programs that are not allowed
+posture-forbidden-software-none = None of them is running.
+posture-forbidden-software-list = Running: { $list }.
+posture-forbidden-software-remedy = Close them. It is checked again within seconds.
+posture-clock-skew-seconds = Clock
+posture-clock-skew-seconds-value = { $number ->
+        [0] The clock is right.
+       *[other] The clock differs from the gateway's by { $number } seconds.
+    }
+posture-clock-skew-seconds-remedy = Have the clock set automatically: `sudo timedatectl set-ntp true`.
+posture-unknown = Not known: { $why }.
+posture-unknown-detail = Not known: { $why } ({ $detail }).
+
+why-not-on-this-platform = this version cannot find that out on this operating system
+why-no-answer = the check has not answered
+why-no-answer-remedy = Restart the agent. If that does not help, contact your IT desk.
+why-crashed = the check failed by a fault of its own
+why-crashed-remedy = Restart the agent. If that does not help, contact your IT desk.
+why-not-said = the check gave no usable result
+why-not-said-remedy = Restart the agent. If that does not help, contact your IT desk.
+why-not-readable = it may not be read or is not there
+why-not-on-disk = the system does not lie on a disk of its own, as in a container
+why-device-not-visible = the device is not visible from here
+why-ruleset-not-readable = the firewall's rules may not be read by this user
+why-ruleset-not-readable-remedy = Run the agent as a system service, or manage the firewall with ufw or firewalld.
+why-rule-not-understood = a firewall rule decides by something that this version cannot judge
+why-rule-not-understood-remedy = Simplify the rules for incoming connections, or ask your IT desk.
+why-no-firewall-tool = no program is installed that can list the firewall's rules
+why-no-firewall-tool-remedy = Install a firewall, for example with `sudo apt install ufw && sudo ufw enable`.
+why-no-graphical-session = nobody is signed in at a graphical screen
+why-desktop-not-known = this version cannot read this desktop's settings
+why-desktop-not-known-remedy = Set `IdleAction=lock` in /etc/systemd/logind.conf.
+why-never-locks = the screen never locks by itself
+why-never-locks-remedy = Turn the automatic screen lock on in the settings, under Privacy or Power.
+why-no-antivirus = no antivirus program was found
+why-no-antivirus-remedy = Install one, for example with `sudo apt install clamav-daemon`.
+why-signatures-not-known = this antivirus program does not tell the age of its signatures
+why-no-package-manager = no package manager that this version knows was found
+why-no-security-source = no list of security updates has been fetched
+why-no-security-source-remedy = Add the distribution's security archive to the package sources, and look for updates.
+why-updates-wait = security updates wait, and it is not known since when
+why-updates-wait-remedy = Install them: `sudo apt update && sudo apt full-upgrade` or `sudo dnf upgrade`. Restart if asked to.
+why-updates-not-listed = the waiting updates could not be listed
+why-no-recorded-hash = no fingerprint of the program was recorded when it was installed
+why-no-recorded-hash-remedy = Enrol this computer again; that records it.
+why-processes-hidden = the programs of other users are hidden from this user
+why-processes-hidden-remedy = Run the agent as a system service.
+why-no-gateway-time = the gateway has not told its time yet
+
 ### Commands

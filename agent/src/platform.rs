@@ -1,10 +1,16 @@
 //! What the agent asks the operating system. One module for each platform, with the same functions.
 
 #[cfg(target_os = "linux")]
-#[path = "platform/linux.rs"]
-mod here;
+mod linux;
 #[cfg(target_os = "windows")]
-#[path = "platform/windows.rs"]
-mod here;
+mod windows;
 
-pub use here::{check_private, collectors, create_private, peer_uid, record_own_program, state_directory, user_id};
+#[cfg(target_os = "linux")]
+use linux as here;
+#[cfg(target_os = "windows")]
+use windows as here;
+
+pub use here::{
+    Signals, SystemCommands, check_private, collectors, create_private, own_user_id, peer_uid, record_own_program,
+    state_directory, udp_peer_uid,
+};

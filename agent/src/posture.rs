@@ -5,12 +5,15 @@
 //! them again when something may have changed and yields the posture when it says something new. [`describe`] puts it
 //! into words.
 
+mod clock_skew;
 mod collector;
 mod describe;
+mod finding;
 mod machine;
 mod watch;
 
-pub use collector::{Collector, Collectors, Context, Finding};
+pub use collector::{COLLECT_DEADLINE, Collector, Collectors, Context, Signal, Watched};
 pub use describe::{Description, describe};
-pub use machine::{CommandError, Commands, Machine, SystemCommands};
-pub use watch::{Watch, WatchError};
+pub use finding::{Finding, WhyUnknown};
+pub use machine::{Account, Command, CommandError, Commands, Machine};
+pub use watch::Watch;
