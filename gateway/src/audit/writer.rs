@@ -1,0 +1,300 @@
+//! The writer thread: the one place that appends. It takes what waits, writes it in one go, and answers.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
+
+use hitotsu_model::audit::Durability;
+use hitotsu_model::ids::FlowId;
+use hitotsu_model::time::Timestamp;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::disk::{Disk, SegmentFile, is_full};
+use super::frame::{self, FRAME_BYTES, Hash, Header};
+use super::recover::segment_name;
+use super::sync::{Group, Syncer};
+use super::{AuditError, Health, Position, Reply};
+
+/// Room for one outcome on the disk, in bytes: the longest `flow-closed` is below 300 (tested), its frame 48.
+pub(super) const OUTCOME_BYTES: u64 = 384;
+/// Room is asked for in steps of this many bytes, so that one call serves some 500 records.
+const RESERVE_STEP: u64 = 256 * 1024;
+/// Records written in one go. 256 of some 400 bytes are written in well under a millisecond, which bounds what the
+/// last of them waits for the others.
+const BATCH_RECORDS_MAX: usize = 256;
+
+/// What the writer is asked for.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// A record.
+    Append {
+        /// Its JSON.
+        payload: Vec<u8>,
+        /// When to answer.
+        durability: Durability,
+        /// A flow number that it uses.
+        flow: Option<FlowId>,
+        /// Where the answer goes.
+        reply: Reply,
+        /// Its place in the queue.
+        place: OwnedSemaphorePermit,
+    },
+    /// The outcome of an intent.
+    Complete {
+        /// The intent.
+        intent: Position,
+        /// The outcome's JSON.
+        payload: Vec<u8>,
+    },
+    /// Write, sync and end.
+    End,
+}
+
+/// Where the log stands when it begins to write.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Start {
+    /// Number of the next record.
+    pub(super) number: u64,
+    /// The last hash.
+    pub(super) hash: Hash,
+    /// First flow number never used.
+    pub(super) next_flow: u64,
+    /// When this run began.
+    pub(super) made_at: Timestamp,
+    /// A segment is closed when it has this many bytes.
+    pub(super) segment_bytes: u64,
+}
+
+/// The writer's state.
+#[derive(Debug)]
+pub(super) struct Writer {
+    disk: Arc<dyn Disk>,
+    health: Health,
+    syncer: Syncer,
+    segment_bytes: u64,
+    file: Arc<dyn SegmentFile>,
+    /// End of what is written in the file.
+    end: u64,
+    /// End of the room that the disk holds for the file.
+    reserved: u64,
+    number: u64,
+    hash: Hash,
+    next_flow: u64,
+    /// Intents without outcome.
+    open: BTreeSet<u64>,
+    batch: Batch,
+}
+
+/// What is to be written in one go.
+#[derive(Debug, Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    waiting: Vec<(Position, Durability, Reply, OwnedSemaphorePermit)>,
+    records: usize,
+}
+
+impl Writer {
+    /// Makes the first segment of this run.
+    pub(super) fn new(disk: Arc<dyn Disk>, health: Health, syncer: Syncer, start: Start) -> io::Result<Self> {
+        let first = Header {
+            first: start.number,
+            next_flow: start.next_flow,
+            oldest_open: start.number,
+            made_at: start.made_at,
+            before: start.hash,
+        };
+        let made = make_segment(disk.as_ref(), &first, 0)?;
+        syncer.opened(Arc::clone(&made.file));
+        Ok(Self {
+            disk,
+            health,
+            syncer,
+            segment_bytes: start.segment_bytes,
+            file: made.file,
+            end: made.end,
+            reserved: made.reserved,
+            number: start.number,
+            hash: made.hash,
+            next_flow: start.next_flow,
+            open: BTreeSet::new(),
+            batch: Batch::default(),
+        })
+    }
+
+    /// Serves until told to end, or until nobody can ask any more.
+    pub(super) fn run(mut self, commands: &Receiver<Command>) {
+        while let Ok(command) = commands.recv() {
+            let mut go_on = self.take(command);
+            while go_on && self.batch.records < BATCH_RECORDS_MAX {
+                match commands.try_recv() {
+                    Ok(command) => go_on = self.take(command),
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => go_on = false,
+                }
+            }
+            self.write();
+            if !go_on {
+                break;
+            }
+            if self.end >= self.segment_bytes {
+                self.rotate();
+            }
+        }
+        self.syncer.closed(Arc::clone(&self.file), self.end);
+        self.syncer.end();
+    }
+
+    /// Puts one command into the batch. False when it is time to end.
+    fn take(&mut self, command: Command) -> bool {
+        match command {
+            Command::Append { payload, durability, flow, reply, place } => {
+                let opens = reply.opens();
+                match self.admit(payload.len(), opens) {
+                    Ok(()) => {
+                        if let Some(flow) = flow {
+                            self.next_flow = self.next_flow.max(flow.0.saturating_add(1));
+                        }
+                        let position = self.add(&payload);
+                        if opens {
+                            self.open.insert(position.0);
+                        }
+                        self.batch.waiting.push((position, durability, reply, place));
+                    }
+                    Err(error) => reply.answer(Err(error)),
+                }
+                true
+            }
+            Command::Complete { intent, payload } => {
+                self.open.remove(&intent.0);
+                if self.health.failed().is_none() {
+                    self.add(&payload);
+                }
+                true
+            }
+            Command::End => false,
+        }
+    }
+
+    /// Whether there is room for a record, and for the outcomes that are owed with it.
+    fn admit(&mut self, payload_bytes: usize, opens: bool) -> Result<(), AuditError> {
+        if let Some(why) = self.health.failed() {
+            return Err(AuditError::Failed(why));
+        }
+        let owed = as_u64(self.open.len() + usize::from(opens)) * OUTCOME_BYTES;
+        let need = self.end + as_u64(self.batch.bytes.len() + FRAME_BYTES + payload_bytes) + owed;
+        if need > self.reserved {
+            // The generous step first, the bare need where that is too much.
+            let generous = need.next_multiple_of(RESERVE_STEP);
+            let reserved = [generous, need].into_iter().find_map(|until| {
+                match self.file.reserve(self.reserved, until - self.reserved) {
+                    Ok(()) => Some(Ok(until)),
+                    Err(error) if is_full(&error) => None,
+                    Err(error) => Some(Err(error)),
+                }
+            });
+            match reserved {
+                Some(Ok(until)) => self.reserved = until,
+                Some(Err(error)) => {
+                    self.health.fail(&format!("reserving space: {error}"));
+                    return Err(AuditError::Failed(error.to_string()));
+                }
+                None => {
+                    self.health.full();
+                    return Err(AuditError::Full);
+                }
+            }
+        }
+        self.health.writing();
+        Ok(())
+    }
+
+    fn add(&mut self, payload: &[u8]) -> Position {
+        let position = Position(self.number);
+        self.hash = frame::encode(&mut self.batch.bytes, self.number, &self.hash, payload);
+        self.number += 1;
+        self.batch.records += 1;
+        position
+    }
+
+    /// Writes the batch; then everything in it is safe.
+    fn write(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        if batch.records == 0 {
+            return;
+        }
+        let written = match self.health.failed() {
+            Some(why) => Err(why),
+            None => self.file.write_at(&batch.bytes, self.end).map_err(|error| {
+                let why = format!("writing: {error}");
+                self.health.fail(&why);
+                why
+            }),
+        };
+        if let Err(why) = written {
+            for (_, _, reply, _) in batch.waiting {
+                reply.answer(Err(AuditError::Failed(why.clone())));
+            }
+            return;
+        }
+        self.end += as_u64(batch.bytes.len());
+        let mut group = Group::default();
+        for (position, durability, reply, _place) in batch.waiting {
+            match durability {
+                Durability::Safe => reply.answer(Ok(position)),
+                Durability::Durable => group.push((position, reply)),
+            }
+        }
+        self.syncer.written(self.number, self.hash, group);
+    }
+
+    /// Closes the segment and opens the next. On a full disk the old one goes on.
+    fn rotate(&mut self) {
+        let header = Header {
+            first: self.number,
+            next_flow: self.next_flow,
+            oldest_open: self.open.first().copied().unwrap_or(self.number),
+            made_at: crate::clock::now(),
+            before: self.hash,
+        };
+        match make_segment(self.disk.as_ref(), &header, as_u64(self.open.len()) * OUTCOME_BYTES) {
+            Ok(made) => {
+                self.syncer.closed(Arc::clone(&self.file), self.end);
+                self.syncer.opened(Arc::clone(&made.file));
+                self.file = made.file;
+                self.end = made.end;
+                self.reserved = made.reserved;
+                self.hash = made.hash;
+            }
+            Err(error) if is_full(&error) => {
+                tracing::warn!("no room for the next segment of the audit log; the last one goes on");
+                self.segment_bytes = self.segment_bytes.saturating_add(RESERVE_STEP);
+            }
+            Err(error) => self.health.fail(&format!("making a segment: {error}")),
+        }
+    }
+}
+
+struct Made {
+    file: Arc<dyn SegmentFile>,
+    end: u64,
+    reserved: u64,
+    hash: Hash,
+}
+
+fn make_segment(disk: &dyn Disk, header: &Header, owed: u64) -> io::Result<Made> {
+    let (bytes, hash) = header.encode();
+    let end = as_u64(bytes.len());
+    let file = disk.create(&segment_name(header.first))?;
+    let made = file.reserve(0, end + owed).and_then(|()| file.write_at(&bytes, 0));
+    if let Err(error) = made {
+        // An empty file would be taken for a torn one.
+        disk.remove(&segment_name(header.first))?;
+        return Err(error);
+    }
+    Ok(Made { file, end, reserved: end + owed, hash })
+}
+
+fn as_u64(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
