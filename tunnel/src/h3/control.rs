@@ -26,15 +26,22 @@ pub(super) async fn write(shared: &Shared) -> Result<(), Error> {
     if stream.write_chunk(out.freeze()).await.is_err() {
         return Ok(());
     }
-    if shared.side == Side::Server {
-        let mut drain = shared.drain.subscribe();
-        let Ok(id) = drain.wait_for(Option::is_some).await.map(|id| id.unwrap_or_default()) else { return Ok(()) };
-        let mut out = BytesMut::with_capacity(16);
-        control::write_goaway(id, &mut out);
-        let _ = stream.write_chunk(out.freeze()).await;
-    }
+    let stopped = stream.stopped();
+    let goaway = async {
+        if shared.side == Side::Server
+            && let Ok(id) = shared.drain.subscribe().wait_for(Option::is_some).await.map(|id| id.unwrap_or_default())
+        {
+            let mut out = BytesMut::with_capacity(16);
+            control::write_goaway(id, &mut out);
+            let _ = stream.write_chunk(out.freeze()).await;
+        }
+        std::future::pending::<()>().await;
+    };
     // A critical stream must not be closed while the connection lives (RFC 9114 §6.2.1).
-    let _ = stream.stopped().await;
+    tokio::select! {
+        _ = stopped => {}
+        () = goaway => {}
+    }
     if shared.quic.close_reason().is_none() { Err(Error::ClosedCriticalStream("control")) } else { Ok(()) }
 }
 

@@ -9,12 +9,14 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+type Entrance = mpsc::UnboundedSender<(Vec<u8>, SocketAddr)>;
+
 /// Forwards datagrams of one client to a gateway and back.
 pub struct Nat {
     pub address: SocketAddr,
     /// First octets of what the gateway sent.
     pub from_gateway: Arc<Mutex<Vec<u8>>>,
-    outside: Arc<Mutex<mpsc::UnboundedSender<(Vec<u8>, SocketAddr)>>>,
+    outside: Arc<Mutex<Entrance>>,
     gateway: SocketAddr,
     client: Arc<Mutex<Option<SocketAddr>>>,
     inside: Arc<UdpSocket>,
@@ -90,7 +92,7 @@ impl Drop for Nat {
 }
 
 /// A wire of a length: first in, first out.
-fn wire(socket: Arc<UdpSocket>, delay: Duration) -> (mpsc::UnboundedSender<(Vec<u8>, SocketAddr)>, JoinHandle<()>) {
+fn wire(socket: Arc<UdpSocket>, delay: Duration) -> (Entrance, JoinHandle<()>) {
     let (sender, mut receiver) = mpsc::unbounded_channel::<(Instant, (Vec<u8>, SocketAddr))>();
     let (entrance, mut entering) = mpsc::unbounded_channel();
     let task = tokio::spawn(async move {
