@@ -103,3 +103,74 @@ why-processes-hidden-remedy = Run the agent as a system service.
 why-no-gateway-time = the gateway has not told its time yet
 
 ### Commands
+
+help-code = Number for the help desk: { $code }
+not-running = The agent is not running. Start it with “hitotsu run”.
+
+ago-seconds = { $count ->
+    [one] { $count } second ago
+   *[other] { $count } seconds ago
+}
+ago-minutes = { $count ->
+    [one] { $count } minute ago
+   *[other] { $count } minutes ago
+}
+ago-hours = { $count ->
+    [one] { $count } hour ago
+   *[other] { $count } hours ago
+}
+ago-days = { $count ->
+    [one] { $count } day ago
+   *[other] { $count } days ago
+}
+
+enrolled = This computer is now enrolled with { $org }.
+enrolled-device = Device: { $device }
+enrolled-person = Assigned to: { $person }
+enrolled-next = Start the agent with “hitotsu run”.
+
+run-ready = The agent is running. Stop it with Ctrl-C.
+run-socks5 = SOCKS5 proxy: { $address }
+run-http = HTTP proxy: { $address } (automatic configuration: http://{ $address }/proxy.pac)
+run-connected = Connected ({ $transport }).
+
+status-connected = Connected to { $gateway } by { $transport } (connected { $ago }).
+status-leaving = The gateway is about to stop. Another connection is being made; what is open goes on.
+status-connecting = Not connected to { $gateway } yet.
+status-refused = { $gateway } refuses this computer.
+status-healthy = Safety check passed { $ago }, level { $level }.
+status-findings = Safety check { $ago }, level { $level }. To be mended:
+status-flows = Open connections: { $open } (since start: { $opened }); sent { $up }, received { $down }
+status-recent = Refused or cut lately:
+event-refused = { $target } was refused { $ago }.
+event-cut = { $target } was cut { $ago }.
+
+field-org = Organisation
+field-device = Device
+field-person = Assigned to
+field-place = Place
+field-socks5 = SOCKS5 proxy
+field-http = HTTP proxy
+field-forward = Forward
+
+catalogue-old = There is no connection now. This is what was known last.
+catalogue-empty = There is no system that you may use.
+
+why-old = There is no connection now. This is what was known last.
+why-allowed = { $target } can be opened.
+why-refused = { $target } cannot be opened.
+why-rules = Deciding rules: { $rules }
+
+check-config = Configuration
+check-identity = Certificate
+check-owner = Telling whose connection it is
+check-agent = Agent
+check-connecting = connecting
+check-gateway-name = Gateway's name
+check-gateway-tcp = Gateway over TCP
+check-gateway-h3 = Gateway over HTTP/3 (UDP)
+check-gateway-h2 = Gateway over HTTP/2 (TCP)
+check-skipped = not looked at, because of the above
+
+page-heading = This page cannot be opened
+page-help-code = Number for the help desk: { $code }

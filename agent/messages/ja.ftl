@@ -98,3 +98,62 @@ why-processes-hidden-remedy = エージェントをシステムのサービス�
 why-no-gateway-time = ゲートウェイの時刻をまだ受け取っていません
 
 ### コマンド
+
+help-code = お問い合わせ番号：{ $code }
+not-running = エージェントが動いていません。「hitotsu run」で起動してください。
+
+ago-seconds = { $count }秒前
+ago-minutes = { $count }分前
+ago-hours = { $count }時間前
+ago-days = { $count }日前
+
+enrolled = このパソコンを{ $org }に登録しました。
+enrolled-device = 端末番号：{ $device }
+enrolled-person = 利用者：{ $person }
+enrolled-next = 「hitotsu run」でエージェントを起動してください。
+
+run-ready = エージェントが動いています。止めるには Ctrl-C を押してください。
+run-socks5 = SOCKS5プロキシ：{ $address }
+run-http = HTTPプロキシ：{ $address }（自動設定：http://{ $address }/proxy.pac）
+run-connected = 接続しました（{ $transport }）。
+
+status-connected = { $gateway }に接続しています（{ $transport }、{ $ago }から）。
+status-leaving = ゲートウェイがまもなく止まるため、別の接続に切り替えています。開いているものはそのまま使えます。
+status-connecting = { $gateway }にまだ接続できていません。
+status-refused = { $gateway }がこのパソコンの接続を断っています。
+status-healthy = 安全確認済み（{ $ago }、レベル{ $level }）。
+status-findings = 安全確認の結果、直すところがあります（{ $ago }、レベル{ $level }）：
+status-flows = 開いている接続：{ $open }（起動してから{ $opened }）、送信 { $up }、受信 { $down }
+status-recent = 最近断られた、または切断された接続：
+event-refused = { $target }：断られました（{ $ago }）
+event-cut = { $target }：切断されました（{ $ago }）
+
+field-org = 組織
+field-device = 端末番号
+field-person = 利用者
+field-place = 場所
+field-socks5 = SOCKS5プロキシ
+field-http = HTTPプロキシ
+field-forward = 転送
+
+catalogue-old = いまは接続がありません。最後に分かっていた内容を表示します。
+catalogue-empty = 利用できるシステムはありません。
+
+why-old = いまは接続がありません。最後に分かっていた内容で答えます。
+why-allowed = { $target }は開けます。
+why-refused = { $target }は開けません。
+why-rules = 判断の根拠となった規則：{ $rules }
+
+check-config = 設定
+check-identity = 証明書
+check-owner = 接続元の利用者の確認
+check-agent = エージェント
+check-connecting = 接続中
+check-gateway-name = ゲートウェイの名前
+check-gateway-tcp = ゲートウェイ（TCP）
+check-gateway-h3 = ゲートウェイ（HTTP/3、UDP）
+check-gateway-h2 = ゲートウェイ（HTTP/2、TCP）
+check-skipped = 上の問題のため、確認していません
+
+page-heading = このページは開けません
+page-help-code = お問い合わせ番号：{ $code }

@@ -85,3 +85,22 @@ pub const FORWARDS_MAX: usize = 128;
 
 /// Patterns in one list of the configuration's routes.
 pub const ROUTE_PATTERNS_MAX: usize = 1024;
+
+/// Connections to the fronts at once: each open flow has one, and browsers keep as many idle ones to a proxy.
+pub const FRONT_CONNECTIONS_MAX: usize = 2 * OPEN_FLOWS_MAX;
+
+/// Bytes that a static forward sends before the gateway has answered: a TLS ClientHello or an SSH banner fits many
+/// times over.
+pub const OPTIMISTIC_BYTES_MAX: usize = 16 * 1024;
+
+/// Datagrams that wait for one UDP flow to open or to drain; a burst of 64 full ones is 96 KiB.
+pub const UDP_WAITING_MAX: usize = 64;
+
+/// Time for a direct connection, which is the system's own business; as long as browsers wait.
+pub const DIRECT_DIAL_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// Bytes that a plain HTTP request through the proxy holds between application and tunnel, each way.
+pub const PUMP_BYTES_MAX: usize = 64 * 1024;
+
+/// A whole local command: it may wait for a tunnel ([`HELD_OPEN_TIME_MAX`]) and an answer ([`CONTROL_ANSWER_TIME_MAX`]).
+pub const CONTROL_TIME_MAX: Duration = Duration::from_secs(25);

@@ -1,2 +1,7 @@
-//! placeholder
-fn main() {}
+//! `hitotsu`, the agent's program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hitotsu_agent::cli::main()
+}

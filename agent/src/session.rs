@@ -54,6 +54,9 @@ pub struct Timing {
     /// A doubted tunnel that answers nothing within this is given up: with `suspect_after` and a dial it stays below
     /// the 3 s in which a restarted gateway must be found again.
     pub probe_time_max: Duration,
+    /// How often a tunnel is probed whose flows are open and silent: a dead gateway is noticed this late at most. Half
+    /// of a person's patience with a frozen terminal; one small request, and none while bytes come in.
+    pub heartbeat_every: Duration,
     /// Wait before the notices are asked for again after their stream ended.
     pub notices_retry: Duration,
     /// How long a flow waits for a tunnel.
@@ -72,6 +75,7 @@ impl Default for Timing {
             first_attest_time_max: Duration::from_secs(20),
             suspect_after: Duration::from_millis(700),
             probe_time_max: Duration::from_millis(800),
+            heartbeat_every: Duration::from_secs(5),
             notices_retry: Duration::from_secs(1),
             held_open_time_max: crate::limits::HELD_OPEN_TIME_MAX,
             refused_retry: Duration::from_secs(15),

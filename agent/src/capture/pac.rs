@@ -8,7 +8,7 @@ use hitotsu_model::control::Catalogue;
 use crate::route::HostPattern;
 
 /// Media type of the file.
-pub const MEDIA_TYPE: &str = "application/x-ns-proxy-autoconfig";
+pub(crate) const MEDIA_TYPE: &str = "application/x-ns-proxy-autoconfig";
 
 /// The file for a catalogue: its TCP systems go to the HTTP front at `proxy`, everything else straight out.
 ///
@@ -16,7 +16,7 @@ pub const MEDIA_TYPE: &str = "application/x-ns-proxy-autoconfig";
 /// stands still. The script resolves no names (`dnsResolve`, `isInNet` on names): that would tell the local network
 /// what its user is about to open.
 #[must_use]
-pub fn file(catalogue: Option<&Catalogue>, proxy: SocketAddr) -> String {
+pub(crate) fn file(catalogue: Option<&Catalogue>, proxy: SocketAddr) -> String {
     let entries = catalogue.map(|catalogue| catalogue.entries.as_slice()).unwrap_or_default();
     let mut conditions: Vec<String> = entries
         .iter()
@@ -46,7 +46,9 @@ fn condition(pattern: &HostPattern) -> Option<String> {
             Some(format!("literal && isInNet(host, \"{network}\", \"{}\")", Ipv4Addr::from_bits(mask)))
         }
         // No portable function compares IPv6 addresses; single ones compare as text.
-        HostPattern::Prefix(IpAddr::V6(address), 128) => Some(format!("host === \"{address}\" || host === \"[{address}]\"")),
+        HostPattern::Prefix(IpAddr::V6(address), 128) => {
+            Some(format!("host === \"{address}\" || host === \"[{address}]\""))
+        }
         HostPattern::Prefix(IpAddr::V6(_), _) => None,
     }
 }

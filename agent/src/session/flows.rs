@@ -1,6 +1,7 @@
 //! The flows that are open now, and what became of the last ones.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hitotsu_model::control::Problem;
@@ -42,8 +43,27 @@ struct Record {
     target: Target,
     since: Timestamp,
     carried_by: Option<(TunnelNumber, u64)>,
-    counters: Counters,
+    counts: Counts,
     cut: CancellationToken,
+}
+
+/// What a flow carried: counted by a relay, and by fronts that relay in their own way.
+#[derive(Debug, Clone, Default)]
+struct Counts {
+    relay: Counters,
+    own: Arc<[AtomicU64; 2]>,
+}
+
+impl Counts {
+    fn up(&self) -> u64 {
+        let [up, _] = &*self.own;
+        self.relay.to_tunnel().saturating_add(up.load(Ordering::Relaxed))
+    }
+
+    fn down(&self) -> u64 {
+        let [_, down] = &*self.own;
+        self.relay.to_socket().saturating_add(down.load(Ordering::Relaxed))
+    }
 }
 
 /// A refusal or a cut, for `status`.
@@ -96,16 +116,16 @@ impl Flows {
         let number = table.next;
         table.next = table.next.wrapping_add(1);
         table.opened = table.opened.saturating_add(1);
-        let (counters, cut) = (Counters::default(), CancellationToken::new());
+        let (counts, cut) = (Counts::default(), CancellationToken::new());
         let record = Record {
             target: target.clone(),
             since: clock::now(),
             carried_by: None,
-            counters: counters.clone(),
+            counts: counts.clone(),
             cut: cut.clone(),
         };
         table.open.insert(number, record);
-        Some(FlowTicket { flows: self.clone(), number, counters, cut })
+        Some(FlowTicket { flows: self.clone(), number, counts, cut })
     }
 
     /// The gateway cut a flow: it ends here too, at once, and `status` shows why.
@@ -149,8 +169,8 @@ impl Flows {
     #[must_use]
     pub fn sums(&self) -> FlowSums {
         let table = self.table();
-        let up: u64 = table.open.values().map(|record| record.counters.to_tunnel()).sum();
-        let down: u64 = table.open.values().map(|record| record.counters.to_socket()).sum();
+        let up: u64 = table.open.values().map(|record| record.counts.up()).sum();
+        let down: u64 = table.open.values().map(|record| record.counts.down()).sum();
         FlowSums {
             open: table.open.len(),
             opened: table.opened,
@@ -165,8 +185,8 @@ impl Flows {
         let open = |record: &Record| OpenFlow {
             target: record.target.clone(),
             since: record.since,
-            bytes_up: record.counters.to_tunnel(),
-            bytes_down: record.counters.to_socket(),
+            bytes_up: record.counts.up(),
+            bytes_down: record.counts.down(),
         };
         self.table().open.values().map(open).collect()
     }
@@ -195,7 +215,7 @@ impl Table {
 pub struct FlowTicket {
     flows: Flows,
     number: u64,
-    counters: Counters,
+    counts: Counts,
     cut: CancellationToken,
 }
 
@@ -210,7 +230,19 @@ impl FlowTicket {
     /// The live counters, for the relay.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.counters.clone()
+        self.counts.relay.clone()
+    }
+
+    /// Counts bytes from this computer that no relay counts.
+    pub fn add_up(&self, bytes: usize) {
+        let [up, _] = &*self.counts.own;
+        up.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Counts bytes to this computer that no relay counts.
+    pub fn add_down(&self, bytes: usize) {
+        let [_, down] = &*self.counts.own;
+        down.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// Cancelled when the gateway cuts the flow.
@@ -224,8 +256,8 @@ impl Drop for FlowTicket {
     fn drop(&mut self) {
         let mut table = self.flows.table();
         if let Some(record) = table.open.remove(&self.number) {
-            table.ended_up = table.ended_up.saturating_add(record.counters.to_tunnel());
-            table.ended_down = table.ended_down.saturating_add(record.counters.to_socket());
+            table.ended_up = table.ended_up.saturating_add(record.counts.up());
+            table.ended_down = table.ended_down.saturating_add(record.counts.down());
         }
         drop(table);
         self.flows.0.ended.notify_waiters();

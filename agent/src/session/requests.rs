@@ -63,7 +63,8 @@ pub(crate) async fn get<Answer: DeserializeOwned>(
 
 /// Whether the gateway answers anything at all in time.
 pub(crate) async fn answers(connection: &ClientConnection, time_max: Duration) -> bool {
-    let path = format!("{CONTROL_PATH}/catalogue");
+    // There is no such thing, and the gateway says so in fewer bytes than anything else that it can be asked.
+    let path = format!("{CONTROL_PATH}/alive");
     let request = connection.request(Method::GET, &path, HeaderMap::new(), Bytes::new());
     match tokio::time::timeout(time_max, request).await {
         // Too long an answer is one too.

@@ -11,7 +11,7 @@ use hitotsu_tunnel::fault::DialError;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::backoff::Backoff;
 use super::feed::Feed;
@@ -106,10 +106,19 @@ impl Supervisor {
 
     /// Watches over the current tunnel until another one is needed.
     async fn hold(&mut self, tunnel: &Arc<Tunnel>) {
+        let mut heartbeat = tokio::time::interval(self.shared.timing.heartbeat_every);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut heard = None;
         loop {
             let nudge = tokio::select! {
                 () = tunnel.leaving.cancelled() => return,
                 nudge = self.nudges.recv() => nudge,
+                _ = heartbeat.tick() => {
+                    // Silent flows (an SSH session) would hang on a dead gateway until the idle time is over.
+                    let down = self.shared.flows.sums().bytes_down;
+                    let silent = heard.replace(down) == Some(down) && self.shared.flows.carried_by(tunnel.number) > 0;
+                    if silent { Some(Nudge::Suspect(tunnel.number)) } else { Some(Nudge::Wanted) }
+                }
             };
             let doubtful = match nudge {
                 Some(Nudge::Suspect(number)) => number == tunnel.number,

@@ -6,15 +6,15 @@ use hitotsu_model::code::Code;
 use hitotsu_model::resource::Host;
 
 /// The version byte of every message but the UDP header.
-pub const VERSION: u8 = 5;
+pub(crate) const VERSION: u8 = 5;
 /// "NO AUTHENTICATION REQUIRED": who may ask is told by the peer's user id, not by a password.
-pub const METHOD_NONE: u8 = 0;
+pub(crate) const METHOD_NONE: u8 = 0;
 /// "NO ACCEPTABLE METHODS"; the client must close.
-pub const METHOD_REFUSED: u8 = 0xff;
+pub(crate) const METHOD_REFUSED: u8 = 0xff;
 
 /// What parsing the beginning of a buffer came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step<T> {
+pub(crate) enum Step<T> {
     /// More bytes are needed.
     Incomplete,
     /// A message and its length.
@@ -25,7 +25,7 @@ pub enum Step<T> {
 
 /// What is wrong with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// Not SOCKS5 (a browser set to SOCKS4, or an HTTP request). No answer would be understood.
     Version,
     /// A command that RFC 1928 does not have, or BIND, which needs a listener on the far side.
@@ -39,7 +39,7 @@ pub enum Fault {
 /// REP of a reply (RFC 1928 §6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// Succeeded.
     Succeeded = 0,
     /// General SOCKS server failure.
@@ -63,7 +63,7 @@ pub enum Reply {
 impl Reply {
     /// The nearest of SOCKS5's nine answers to a reason of ours.
     #[must_use]
-    pub fn of(code: Code) -> Self {
+    pub(crate) fn of(code: Code) -> Self {
         match code.number() / 100_000 {
             // Identity, evidence, posture, policy: "not allowed by ruleset", but for what could not be decided.
             1..=3 => Self::NotAllowed,
@@ -101,7 +101,7 @@ impl From<Fault> for Reply {
 
 /// CMD of a request, those that we serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command {
+pub(crate) enum Command {
     /// A TCP flow.
     Connect,
     /// A UDP relay.
@@ -110,7 +110,7 @@ pub enum Command {
 
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
+pub(crate) struct Request {
     /// What is asked.
     pub command: Command,
     /// The host.
@@ -121,7 +121,7 @@ pub struct Request {
 
 /// A datagram of the client, without its header.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Datagram<'a> {
+pub(crate) struct Datagram<'a> {
     /// The host.
     pub host: Host,
     /// The port.
@@ -132,7 +132,7 @@ pub struct Datagram<'a> {
 
 /// Reads a greeting; the value says whether "no authentication" is among the methods.
 #[must_use]
-pub fn greeting(bytes: &[u8]) -> Step<bool> {
+pub(crate) fn greeting(bytes: &[u8]) -> Step<bool> {
     match bytes {
         [VERSION, count, rest @ ..] => match rest.get(..usize::from(*count)) {
             Some(methods) => Step::Done(methods.contains(&METHOD_NONE), methods.len() + 2),
@@ -145,7 +145,7 @@ pub fn greeting(bytes: &[u8]) -> Step<bool> {
 
 /// Reads a request.
 #[must_use]
-pub fn request(bytes: &[u8]) -> Step<Request> {
+pub(crate) fn request(bytes: &[u8]) -> Step<Request> {
     let (command, rest) = match bytes {
         // The third byte is reserved; RFC 1928 tells servers nothing about other values, so they are let through.
         [VERSION, command, _, rest @ ..] => (*command, rest),
@@ -167,7 +167,7 @@ pub fn request(bytes: &[u8]) -> Step<Request> {
 /// implementation that does not support fragmentation MUST drop any datagram whose FRAG field is other than X'00'",
 /// RFC 1928 §7).
 #[must_use]
-pub fn datagram(bytes: &[u8]) -> Option<Datagram<'_>> {
+pub(crate) fn datagram(bytes: &[u8]) -> Option<Datagram<'_>> {
     let [0, 0, 0, rest @ ..] = bytes else { return None };
     match address(rest) {
         Step::Done((host, port), used) => Some(Datagram { host, port, payload: rest.get(used..)? }),
@@ -205,7 +205,7 @@ fn address(bytes: &[u8]) -> Step<(Host, u16)> {
 
 /// A reply with the address that the server bound.
 #[must_use]
-pub fn reply(reply: Reply, bound: SocketAddr) -> Vec<u8> {
+pub(crate) fn reply(reply: Reply, bound: SocketAddr) -> Vec<u8> {
     let mut bytes = vec![VERSION, reply as u8, 0];
     put_address(&mut bytes, bound.ip(), bound.port());
     bytes
@@ -213,7 +213,7 @@ pub fn reply(reply: Reply, bound: SocketAddr) -> Vec<u8> {
 
 /// The header of a datagram that goes to the client: where it came from.
 #[must_use]
-pub fn datagram_header(host: &Host, port: u16) -> Vec<u8> {
+pub(crate) fn datagram_header(host: &Host, port: u16) -> Vec<u8> {
     let mut bytes = vec![0, 0, 0];
     match host {
         Host::Address(address) => put_address(&mut bytes, *address, port),

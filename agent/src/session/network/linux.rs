@@ -25,7 +25,14 @@ impl Changes {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.bind(&SocketAddr::new(0, GROUPS))?;
         socket.set_non_blocking(true)?;
-        Ok(Self { socket: AsyncFd::new(socket)? })
+        // SAFETY: `Socket` owns its descriptor, always gives the same one, and nothing closes or replaces it while
+        // `AsyncFd` holds it.
+        #[expect(
+            unsafe_code,
+            reason = "tokio asks for this promise about the descriptor; the old safe call is unsound"
+        )]
+        let socket = unsafe { AsyncFd::register(socket) }?;
+        Ok(Self { socket })
     }
 
     /// Waits for a change. Cancel-safe.

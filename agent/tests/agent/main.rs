@@ -1,0 +1,10 @@
+//! The agent against a gateway that the tests control, over real QUIC and TCP on loopback.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![cfg(target_os = "linux")]
+
+mod control;
+mod enrol;
+mod fronts;
+mod session;
+mod world;
