@@ -146,13 +146,16 @@ impl Engine {
 
     fn deny(&self, subject: &PreparedSubject, question: &Question<'_>, seen: &Seen<'_>) -> Decision {
         let known = self.knows(subject, question);
-        let (reasons, claim) = if !seen.failed.is_empty() {
-            (vec![Code::PolicyError], None)
-        } else if !seen.forbids.is_empty() {
-            forbidden(question, &seen.forbids)
-        } else {
-            self.nearest_permit(subject, question)
-        };
+        let (mut reasons, mut claim) = forbidden(question, &seen.forbids);
+        if !seen.failed.is_empty() {
+            (reasons, claim) = (vec![Code::PolicyError], None);
+        } else if seen.permits.is_empty() && !reasons.contains(&Code::EvidenceMissing) {
+            // Who mends what the forbids told should not then meet another reason.
+            let (more, about) = self.nearest_permit(subject, question);
+            reasons.extend(more.iter().filter(|code| !reasons.contains(code)).copied().collect::<Vec<_>>());
+            claim = claim.or(about);
+        }
+        reasons.sort_by_key(|code| importance(*code));
         let codes = match (known, reasons.is_empty()) {
             (false, _) => vec![self.code_for_strangers(subject)],
             (true, true) => vec![Code::NotPermitted],
@@ -289,6 +292,15 @@ struct Seen<'a> {
 impl Default for Seen<'_> {
     fn default() -> Self {
         Self { permits: Vec::new(), forbids: Vec::new(), failed: Vec::new(), expires_at: Timestamp::MAX }
+    }
+}
+
+/// What nobody can mend on the device comes first: who it is, then where, when and on what, then the device's state.
+fn importance(code: Code) -> u32 {
+    match code.number() / 100_000 {
+        1 => 0,
+        4 => 1,
+        _ => 2,
     }
 }
 

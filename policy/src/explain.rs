@@ -12,6 +12,7 @@ use crate::bundle::Bundle;
 use crate::decision::{Action, Decision};
 use crate::engine::evaluate::Question;
 use crate::engine::{Engine, print};
+use crate::rules::attribute::Attribute;
 use crate::rules::expression::{Expr, Rule};
 use crate::subject::PreparedSubject;
 
@@ -205,17 +206,24 @@ fn finding_of(rule: &Rule, question: &Question<'_>) -> RuleFinding {
 
 /// What a permit asks for in its clauses, and what a forbid asks for in its `unless`.
 fn demands(rule: &Rule) -> Vec<&Expr> {
-    let mut demands = Vec::new();
+    let mut demands: Vec<&Expr> = Vec::new();
     for clause in &rule.clauses {
-        let demand = match (rule.effect, clause) {
-            (Effect::Forbid, Expr::Not(good)) => good.as_ref(),
-            (Effect::Forbid, _) => continue,
-            (Effect::Permit, clause) => clause,
-        };
-        match demand {
-            Expr::All(parts) => demands.extend(parts),
-            other => demands.push(other),
+        match rule.effect {
+            Effect::Permit => demands.extend(clause.conjuncts()),
+            Effect::Forbid => {
+                if let Expr::Not(good) = clause {
+                    demands.extend(good.conjuncts());
+                }
+            }
         }
     }
+    // `context has x` says nothing beside a demand that reads `x`: that one shows `x = unknown`.
+    let reads =
+        |expr: &Expr, attribute: Attribute| !matches!(expr, Expr::Has(_)) && expr.attributes().contains(&attribute);
+    let all = demands.clone();
+    demands.retain(|demand| {
+        let Expr::Has(attribute) = demand else { return true };
+        !all.iter().any(|other| reads(other, *attribute))
+    });
     demands
 }

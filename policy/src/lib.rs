@@ -17,6 +17,7 @@
 //! - [`explain`] says what was expected and what was found.
 //! - [`table`] runs the `given / expect` tables of a bundle.
 //! - [`sample`] is the bundle that a new organisation begins with.
+//! - [`bench`] measures it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
@@ -49,5 +50,7 @@ pub mod explain;
 pub mod table;
 
 pub mod sample;
+
+pub mod bench;
 
 pub use rules::attribute::schema_text;

@@ -86,9 +86,7 @@ pub(crate) fn read_calendar(source: Source<'_>) -> BTreeSet<i64> {
                     table.wrong(line, format!("{day} is there twice"), "take one away");
                 }
             }
-            None => {
-                table.wrong(line, "this is not a day", "write it like `2026-01-01`, without quotation marks or with")
-            }
+            None => table.wrong(line, "this is not a day", "write it like `2026-01-01`"),
         }
     }
     table.finish();

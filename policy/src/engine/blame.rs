@@ -84,25 +84,7 @@ fn blame<'r>(question: &Question<'_>, expr: &'r Expr, wanted: bool, unmet: &mut 
 /// holds: then the permit is meant for the asker.
 pub(crate) fn is_meant_for(question: &Question<'_>, clauses: &[Expr]) -> bool {
     let holds = |expr: &Expr| !expr.is_about_who() || question.truth(expr) == Ok(true);
-    clauses.iter().all(|clause| match clause {
-        Expr::All(parts) => parts.iter().all(holds),
-        Expr::Constant(_)
-        | Expr::Principal
-        | Expr::Action
-        | Expr::Resource
-        | Expr::RequirePerson
-        | Expr::Context(_)
-        | Expr::Has(_)
-        | Expr::Any(_)
-        | Expr::Not(_)
-        | Expr::If(_)
-        | Expr::Two(..)
-        | Expr::Negate(_)
-        | Expr::IsEmpty(_)
-        | Expr::Like(..)
-        | Expr::IsKind(..)
-        | Expr::Set(_) => holds(clause),
-    })
+    clauses.iter().flat_map(Expr::conjuncts).all(holds)
 }
 
 /// The claim that an attribute is about.

@@ -13,6 +13,7 @@ use hitotsu_model::ids::{DeviceId, ResourceId, RuleId};
 use hitotsu_model::posture::{Claim, ClaimKind, ClaimName, ClaimValue, Posture, Source};
 use hitotsu_model::time::Timestamp;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 
 use crate::bundle::Bundle;
 use crate::decision::Action;
@@ -320,6 +321,32 @@ fn cedar_says(
 
 fn set(rules: &[RuleId]) -> BTreeSet<RuleId> {
     rules.iter().cloned().collect()
+}
+
+#[test]
+fn random_questions_reach_every_kind_of_answer() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let (mut allowed, mut forbidden, mut failed, mut unmatched, mut rules) = (0, 0, 0, 0, 0);
+    for _ in 0..24 {
+        let words = dice().new_tree(&mut runner).expect("words").current();
+        let mut dice = Dice(words.iter());
+        let (_, bundle, _) = bundle(&mut dice);
+        rules += bundle.engine.rules.len();
+        for _ in 0..10 {
+            let subject = bundle.prepare(subject(&mut dice));
+            for id in RESOURCES {
+                let decision = bundle.decide(&subject, &id.parse().expect("id"), TEN);
+                match (decision.allowed, decision.errors.is_empty(), decision.rules.is_empty()) {
+                    (true, _, _) => allowed += 1,
+                    (false, false, _) => failed += 1,
+                    (false, true, false) => forbidden += 1,
+                    (false, true, true) => unmatched += 1,
+                }
+            }
+        }
+    }
+    assert!(rules > 24 * 8, "{rules} rules");
+    assert!(allowed.min(failed).min(unmatched).min(forbidden) > 20, "{allowed} {forbidden} {failed} {unmatched}");
 }
 
 proptest! {

@@ -4,6 +4,7 @@ use crate::decision::Action;
 use crate::engine::evaluate::Question;
 use crate::engine::names::{Names, PLACE_UNKNOWN};
 use crate::engine::value::{Entity, EntityKind, Value};
+use crate::rules::attribute::Attribute;
 use crate::rules::expression::{Expr, Letter, Operator};
 
 /// An expression in Cedar's spelling.
@@ -17,13 +18,16 @@ pub(crate) fn expression(names: &Names, expr: &Expr) -> String {
         Expr::Resource => "resource".to_owned(),
         Expr::RequirePerson => "resource.require_person".to_owned(),
         Expr::Context(attribute) => attribute.name(),
-        Expr::Has(attribute) => format!("{} is known", attribute.name()),
+        Expr::Has(attribute) => format!("context has {}", attribute.name()),
         Expr::All(parts) => format!("({})", joined(parts, " && ")),
         Expr::Any(parts) => format!("({})", joined(parts, " || ")),
-        Expr::Not(part) => match part.as_ref() {
-            Expr::Two(operator, parts) => negated(names, *operator, parts),
-            other => format!("!{}", print(other)),
-        },
+        Expr::Not(part) => {
+            if let Expr::Two(operator, parts) = part.as_ref() {
+                negated(names, *operator, parts)
+            } else {
+                format!("!{}", print(part))
+            }
+        }
         Expr::If(parts) => {
             let [test, then, otherwise] = parts.as_ref();
             format!("(if {} then {} else {})", print(test), print(then), print(otherwise))
@@ -112,7 +116,13 @@ pub(crate) fn found(question: &Question<'_>, expr: &Expr) -> String {
     let mut parts: Vec<String> = Vec::new();
     for attribute in expr.attributes() {
         let value = question.attribute(attribute);
-        let text = value.map_or_else(|| "unknown".to_owned(), |value| value_text(question.names, &value));
+        let text = match (attribute, value) {
+            (_, None) => "unknown".to_owned(),
+            (Attribute::LocalMinute, Some(Value::Long(minute))) => {
+                format!("{minute} ({:02}:{:02})", minute / 60, minute % 60)
+            }
+            (_, Some(value)) => value_text(question.names, &value),
+        };
         parts.push(format!("{} = {text}", attribute.name()));
     }
     let mut names_principal = false;

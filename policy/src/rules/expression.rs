@@ -68,6 +68,11 @@ impl Expr {
         }
     }
 
+    /// The parts that must all hold: those of a conjunction, else the expression itself.
+    pub(crate) fn conjuncts(&self) -> &[Self] {
+        if let Self::All(parts) = self { parts } else { std::slice::from_ref(self) }
+    }
+
     /// The attributes that it looks at.
     pub(crate) fn attributes(&self) -> BTreeSet<Attribute> {
         let mut found = BTreeSet::new();

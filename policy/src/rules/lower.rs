@@ -166,7 +166,6 @@ impl Lowering<'_> {
     }
 
     fn constant(&mut self, literal: &pst::Literal) -> Expr {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that may grow; what is new is refused")]
         match literal {
             pst::Literal::Bool(flag) => Expr::Constant(Value::Bool(*flag)),
             pst::Literal::Long(number) => Expr::Constant(Value::Long(*number)),
@@ -223,10 +222,11 @@ impl Lowering<'_> {
         }
         parts.push(self.expr(spine, depth));
         for right in rights.into_iter().rev() {
-            match self.expr(right, depth) {
-                Expr::All(inner) if op == pst::BinaryOp::And => parts.extend(inner),
-                Expr::Any(inner) if op == pst::BinaryOp::Or => parts.extend(inner),
-                other => parts.push(other),
+            // A chain that leans to the right is flat by now.
+            let lowered = self.expr(right, depth);
+            match (lowered, op == pst::BinaryOp::And) {
+                (Expr::All(inner), true) | (Expr::Any(inner), false) => parts.extend(inner),
+                (part, _) => parts.push(part),
             }
         }
     }
@@ -257,19 +257,17 @@ impl Lowering<'_> {
     }
 
     fn attribute(&mut self, of: &pst::Expr, name: &str, make: fn(Attribute) -> Expr, whole: &pst::Expr) -> Expr {
-        match of {
-            pst::Expr::Var(pst::Var::Context) => match self.attributes.get(name) {
-                Some(attribute) => make(*attribute),
-                None => {
-                    let remedy = did_you_mean(name, self.attributes.keys().map(String::as_str));
-                    self.refuse(Misfit::new(format!("there is no `context.{name}`"), remedy).near(name))
-                }
-            },
-            pst::Expr::Var(pst::Var::Resource) if name == "require_person" => match make(Attribute::Level) {
-                Expr::Has(_) => Expr::Constant(Value::Bool(true)),
-                _ => Expr::RequirePerson,
-            },
-            _ => self.unsupported(whole),
+        let pst::Expr::Var(of) = of else { return self.unsupported(whole) };
+        match (of, self.attributes.get(name)) {
+            (pst::Var::Context, Some(attribute)) => make(*attribute),
+            (pst::Var::Context, None) => {
+                let remedy = did_you_mean(name, self.attributes.keys().map(String::as_str));
+                self.refuse(Misfit::new(format!("there is no `context.{name}`"), remedy).near(name))
+            }
+            (pst::Var::Resource, _) if name == "require_person" && matches!(whole, pst::Expr::GetAttr { .. }) => {
+                Expr::RequirePerson
+            }
+            (pst::Var::Resource | pst::Var::Principal | pst::Var::Action, _) => self.unsupported(whole),
         }
     }
 
@@ -279,15 +277,11 @@ impl Lowering<'_> {
         let Some(words) = attributes.filter_map(Attribute::words).next() else { return };
         let mut constants = Vec::new();
         for part in parts {
-            match part {
-                Expr::Constant(Value::Text(text)) => constants.push(text.clone()),
-                Expr::Constant(Value::Set(members)) => {
-                    constants.extend(
-                        members.iter().filter_map(|m| if let Value::Text(t) = m { Some(t.clone()) } else { None }),
-                    );
-                }
-                _ => {}
-            }
+            let Expr::Constant(value) = part else { continue };
+            let members = if let Value::Set(members) = value { members.as_ref() } else { std::slice::from_ref(value) };
+            let texts =
+                members.iter().filter_map(|member| if let Value::Text(t) = member { Some(t.clone()) } else { None });
+            constants.extend(texts);
         }
         for text in constants.iter().filter(|text| !words.contains(&text.as_ref())) {
             let remedy = did_you_mean(text, words.iter().copied());

@@ -174,28 +174,22 @@ fn lower_all(drafts: Vec<Draft<'_>>, names: &mut Names, sink: &Sink) -> Rules {
 /// Cedar's own checks, strict, warnings as errors.
 fn validate(drafts: &[Draft<'_>], policies: &PolicySet, schema: Schema) {
     let by_id: BTreeMap<&str, &Draft<'_>> = drafts.iter().map(|draft| (draft.id.as_str(), draft)).collect();
-    let tell = |id: &PolicyId, said: &dyn Diagnostic| {
+    let tell = |id: &PolicyId, said: &dyn Diagnostic, remedy: &str| {
         let Some(draft) = by_id.get(AsRef::<str>::as_ref(id)) else { return };
         let offset = said.labels().and_then(|mut labels| labels.next()).map_or(draft.offset, |label| label.offset());
         // Cedar repeats the rule's name, which we tell by file and line.
         let text = said.to_string();
         let what =
             text.split_once(", ").filter(|(head, _)| head.starts_with("for policy")).map_or(text.as_str(), |(_, t)| t);
-        let remedy = said.help().map_or_else(
-            || {
-                "write it in the form that the attribute's type allows, after `context has ...` where it is optional"
-                    .to_owned()
-            },
-            |help| help.to_string(),
-        );
+        let remedy = said.help().map_or_else(|| remedy.to_owned(), |help| help.to_string());
         draft.source.wrong(Some(draft.source.line(offset)), what, remedy);
     };
     let result = Validator::new(schema).validate(policies, ValidationMode::Strict);
     for error in result.validation_errors() {
-        tell(error.policy_id(), error);
+        tell(error.policy_id(), error, "compare the attribute with what its type allows, after `context has ...`");
     }
     for warning in result.validation_warnings() {
-        tell(warning.policy_id(), warning);
+        tell(warning.policy_id(), warning, "mend the rule's condition, or take the rule away");
     }
 }
 

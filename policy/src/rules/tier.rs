@@ -163,10 +163,9 @@ fn truth(expr: &Expr, question: &Question<'_>, known: &BTreeSet<Attribute>) -> O
         | Expr::Set(_) => {
             let mut open = false;
             expr.walk(&mut |part| {
-                open |= match part {
-                    Expr::Principal | Expr::RequirePerson => true,
-                    Expr::Context(attribute) | Expr::Has(attribute) => !known.contains(attribute),
-                    _ => false,
+                open |= matches!(part, Expr::Principal | Expr::RequirePerson);
+                if let Expr::Context(attribute) | Expr::Has(attribute) = part {
+                    open |= !known.contains(attribute);
                 }
             });
             if open { None } else { question.truth(expr).ok() }
