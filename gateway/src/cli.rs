@@ -14,6 +14,7 @@ mod check;
 mod device;
 mod enrol_code;
 mod init;
+mod issuer;
 mod policy;
 mod serve;
 mod session;
@@ -46,6 +47,7 @@ enum Command {
     Check,
     /// Serve.
     Serve(serve::Args),
+    Issuer(issuer::Args),
     /// Make a one-time code with which a machine enrols.
     EnrolCode(enrol_code::Args),
     /// List, show and revoke devices.
@@ -148,6 +150,7 @@ fn run(command: Command, context: &Context) -> Result<ExitCode, CliError> {
         Command::Init(args) => init::run(args, context),
         Command::Check => check::run(context),
         Command::Serve(args) => serve::run(args, context),
+        Command::Issuer(args) => issuer::run(&args, context),
         Command::EnrolCode(args) => short(enrol_code::run(args, context)),
         Command::Device(command) => short(device::run(command, context)),
         Command::Session(command) => short(session::run(command, context)),

@@ -118,11 +118,8 @@ pub fn init(wanted: &Organisation, now: Timestamp) -> Result<Made, InitError> {
             write_server(&tls, wanted, &authority, &hosts, now, &random)?;
         }
     }
-    let settings = SampleSettings {
-        org: wanted.org.clone(),
-        firewall_for_tier3: wanted.demo.is_none(),
-        demo: wanted.demo,
-    };
+    let settings =
+        SampleSettings { org: wanted.org.clone(), firewall_for_tier3: wanted.demo.is_none(), demo: wanted.demo };
     for (path, text) in sample(&settings) {
         let path = dir.join("policy").join(path);
         if let Some(folder) = path.parent() {

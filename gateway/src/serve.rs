@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::denied::Sentences;
 use crate::enrol::Enrolment;
 use crate::gateway::{Gateway, Parts};
-use crate::issuer::IssuerClient;
+use crate::issuer::{self, IssuerClient};
 use crate::metrics::{self, Metrics};
 use crate::operate;
 use crate::registry::Registry;
@@ -102,7 +102,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
     audit.append(AuditRecord { at: clock::now(), event: loaded }, Durability::Durable).await?;
     let store = Store::open(&config.database).await?;
     let registry = Registry::new(store.load_registry().await?);
-    let issuer = IssuerClient::new(&config.issuer_socket);
+    let issuer_client = IssuerClient::new(&config.issuer_socket);
 
     let listener = Listener::bind(ListenerConfig {
         address: config.listen,
@@ -136,6 +136,9 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     tasks.spawn(watch::run(gateway.clone(), stop.clone()));
+    if config.issuer_spawn {
+        tasks.spawn(issuer::supervise(config.file.clone(), stop.clone()));
+    }
     if let Some(listener) = metrics_listener {
         let router = metrics::router(gateway.clone());
         let stopped = stop.clone().cancelled_owned();
@@ -146,15 +149,15 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
         });
     }
     let admin_state = AdminState {
-        store: store.clone(),
-        registry: registry.clone(),
+        store,
+        registry,
         audit: audit.clone(),
         root: gateway.trust.root().clone(),
         authority: authority(&config.name, listener.local_addr().port()),
         audit_dir: config.audit_dir.clone(),
         changing: Arc::default(),
     };
-    let admin_router = admin::router(admin_state).merge(operate::router(gateway.clone()));
+    let admin_router = admin::router(admin_state.clone()).merge(operate::router(gateway.clone()));
     let admin_listener = crate::local::bind(&config.admin_socket).map_err(|error| ServeError::Local {
         what: format!("admin socket `{}`", config.admin_socket.display()),
         error,
@@ -168,7 +171,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
 
     ready(&Ready { listen: listener.local_addr(), metrics: metrics_address, bundle: bundle.version().to_owned() });
     tracing::info!("serving");
-    let enrolment = Enrolment::new(store, registry, issuer, audit.clone());
+    let enrolment = Enrolment::new(admin_state, issuer_client, Sentences::load()?);
     accept(&gateway, &listener, &enrolment, Duration::from_secs(config.drain_seconds_max.into())).await;
     stop.cancel();
     let finishing = async { while tasks.join_next().await.is_some() {} };

@@ -21,11 +21,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, CliError> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // The program's first log line may come from a library; a second subscriber cannot be there in a command.
-    let set = if std::io::stderr().is_terminal() { log.try_init() } else { log.json().try_init() };
-    set.map_err(|error| CliError::Refused(error.to_string()))?;
+    log_to_stderr()?;
     let mut config = context.config()?;
     config.listen = args.listen.unwrap_or(config.listen);
     config.metrics_listen = args.metrics.or(config.metrics_listen);
@@ -41,4 +37,13 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, CliError> {
     };
     runtime.block_on(serve::run(config, ready)).map_err(|error| CliError::Refused(error.to_string()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Sends the log to standard error: text for a terminal, JSON for everything else.
+pub(super) fn log_to_stderr() -> Result<(), CliError> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // The program's first log line may come from a library; a second subscriber cannot be there in a command.
+    let set = if std::io::stderr().is_terminal() { log.try_init() } else { log.json().try_init() };
+    set.map_err(|error| CliError::Refused(error.to_string()))
 }
