@@ -26,8 +26,8 @@ pub struct DialConfig {
     pub authority: String,
     /// The name that its certificate must have.
     pub server_name: ServerName<'static>,
-    /// Verifier and client certificate, made with [`crate::crypto::provider`]. ALPN and early data are set by the dialer.
-    /// Keep one value for all dials, so that its session cache works.
+    /// Verifier and client certificate, made with [`crate::crypto::provider`]. ALPN, early data and the session cache are
+    /// set by the dialer.
     pub tls: rustls::ClientConfig,
     /// Local address to send from; `None` leaves it to the system.
     pub bind: Option<SocketAddr>,
@@ -55,11 +55,11 @@ pub enum Preference {
     Http2Only,
 }
 
-/// Dials one gateway, again and again.
+/// Dials one gateway, again and again. It remembers TLS sessions, so keep it between dials.
 #[derive(Debug)]
 pub struct Dialer {
     config: DialConfig,
-    quic: quinn::ClientConfig,
+    quic: quic::Configs,
     tls: Arc<rustls::ClientConfig>,
 }
 
@@ -72,7 +72,7 @@ impl Dialer {
         if config.addresses.is_empty() {
             return Err(DialError::Misconfigured("there is no address of the gateway".to_owned()));
         }
-        let quic = quic::config(&config.tls)?;
+        let quic = quic::Configs::new(&config.tls)?;
         let tls = Arc::new(crypto::client_config(&config.tls, &[b"h2"]));
         Ok(Self { config, quic, tls })
     }
@@ -134,20 +134,14 @@ enum Fault {
     Misconfigured(String),
 }
 
-/// Begins with the addresses one after another and takes the first connection.
-async fn race<T, F>(addresses: &[SocketAddr], dial: impl Fn(SocketAddr) -> F) -> Result<T, Fault>
-where
-    F: Future<Output = Result<T, Fault>>,
-{
-    let mut attempts: FuturesUnordered<_> = addresses
-        .iter()
-        .zip(0u32..)
-        .map(|(address, position)| {
-            let attempt = dial(*address);
-            async move {
-                tokio::time::sleep(limits::ADDRESS_STAGGER * position).await;
-                attempt.await
-            }
+/// Begins the attempts, each after its pause, and takes the first connection.
+async fn race<T, F: Future<Output = Result<T, Fault>>>(
+    attempts: impl Iterator<Item = (Duration, F)>,
+) -> Result<T, Fault> {
+    let mut attempts: FuturesUnordered<_> = attempts
+        .map(|(pause, attempt)| async move {
+            tokio::time::sleep(pause).await;
+            attempt.await
         })
         .collect();
     let mut worst = None;
@@ -158,6 +152,11 @@ where
         }
     }
     Err(worst.unwrap_or_else(|| Fault::Misconfigured("there is no address of the gateway".to_owned())))
+}
+
+/// The addresses with the pause before each.
+fn staggered(addresses: &[SocketAddr]) -> impl Iterator<Item = (Duration, SocketAddr)> {
+    addresses.iter().zip(0u32..).map(|(address, position)| (limits::ADDRESS_STAGGER * position, *address))
 }
 
 impl Fault {

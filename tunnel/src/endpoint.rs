@@ -27,9 +27,10 @@ pub(crate) fn server_transport(moved: Arc<Notify>) -> Arc<TransportConfig> {
 }
 
 /// The agent's side. Servers open no requests, so no stream of theirs is permitted.
-pub(crate) fn client_transport() -> Arc<TransportConfig> {
+pub(crate) fn client_transport(mtu_at_first: u16) -> Arc<TransportConfig> {
     let mut config = common_transport();
     config
+        .initial_mtu(mtu_at_first)
         .max_concurrent_bidi_streams(VarInt::from_u32(0))
         .stream_receive_window(VarInt::from_u32(limits::AGENT_STREAM_WINDOW))
         .receive_window(window(AGENT_FLOWS_AT_FIRST, limits::AGENT_STREAM_WINDOW))

@@ -6,9 +6,25 @@
 //! Modules are listed in the order in which data passes through them:
 //!
 //! ```text
-//!  agent                                                                gateway
-//!  relay -> flow, datagram -> client <- dialer ~~ TLS 1.3 ~~ listener -> server -> flow, datagram -> relay
+//!        agent                                                          gateway
+//!
+//!       dialer   QUIC, else HTTP/2 over TCP  ~~ TLS 1.3, mutual ~~       listener   UDP and TCP on one port, ALPN
+//!          |                                    (crypto)                    |
+//!       client   open_tcp, open_udp, request                             server     exchanges: accept, refuse, respond
+//!          |                                                                |
+//!          |     h3   quinn: DATA frames, datagrams, SETTINGS, GOAWAY       |
+//!          +---- h2   h2                                                ----+
+//!          |     h1   one flow per connection (gateway only)                |
+//!          |                                                                |
+//!        flow    octets, FIN and reset both ways                          flow
+//!      datagram  UDP payloads, as QUIC datagrams or capsules            datagram
+//!          |                                                                |
+//!        relay   a socket on the other side, cut at once when asked       relay
 //! ```
+//!
+//! Three rules hold everywhere: a connection window is never smaller than all its stream windows together, so that
+//! stalled flows cannot freeze the others; nothing is read from a connection before somebody has room for it; and a FIN
+//! is a FIN, a reset is a reset, whatever carries them. What went wrong is said in [`fault`], by who has to act.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 pub mod limits;

@@ -104,8 +104,15 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(20);
 pub const UDP_SOCKET_OCTETS: usize = 8 * 1024 * 1024;
 
 /// UDP payload of the first packets. A UDP payload of 1,200 octets, which QUIC inside the tunnel starts with, fits from
-/// the first packet on; every path that we know carries it.
+/// the first packet on.
 pub const MTU_AT_FIRST: u16 = 1280;
+
+/// UDP payload that every path of QUIC carries (RFC 9000 §14).
+pub const MTU_MIN: u16 = 1200;
+
+/// How long the first packets may go unanswered before a dial tries [`MTU_MIN`] beside them: IPv6 over a link of 1,280
+/// octets, such as a tunnel in a tunnel, carries 1,232. Twice the time that all but satellites answer in.
+pub const NARROW_PATH_PATIENCE: Duration = Duration::from_millis(600);
 
 /// UDP payload that path discovery goes up to: Ethernet's 1,500 less IPv6 and UDP headers.
 pub const MTU_MAX: u16 = 1452;

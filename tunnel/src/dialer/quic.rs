@@ -6,21 +6,36 @@ use std::sync::Arc;
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ConnectionError, EndpointConfig, TokioRuntime};
 
-use super::{DialConfig, Fault, is_about_certificates, race};
+use super::{DialConfig, Fault, is_about_certificates, race, staggered};
 use crate::client::{ClientConnection, Proofs};
 use crate::fault::{Closed, DialError};
-use crate::{crypto, endpoint};
+use crate::{crypto, endpoint, limits};
 
-pub(super) fn config(tls: &rustls::ClientConfig) -> Result<quinn::ClientConfig, DialError> {
-    let tls = crypto::client_config(tls, &[b"h3"]);
-    let tls = QuicClientConfig::try_from(tls).map_err(|error| DialError::Misconfigured(error.to_string()))?;
-    let mut config = quinn::ClientConfig::new(Arc::new(tls));
-    config.transport_config(endpoint::client_transport());
-    Ok(config)
+/// How a dial begins.
+#[derive(Debug)]
+pub(super) struct Configs {
+    usual: quinn::ClientConfig,
+    /// For paths that lose what is longer than QUIC's minimum.
+    narrow: quinn::ClientConfig,
 }
 
-pub(super) async fn dial(config: &DialConfig, quic: &quinn::ClientConfig) -> Result<ClientConnection, Fault> {
-    race(&config.addresses, |address| dial_one(config, quic.clone(), address)).await
+impl Configs {
+    pub(super) fn new(tls: &rustls::ClientConfig) -> Result<Self, DialError> {
+        let tls = crypto::client_config(tls, &[b"h3"]);
+        let tls = QuicClientConfig::try_from(tls).map_err(|error| DialError::Misconfigured(error.to_string()))?;
+        let mut usual = quinn::ClientConfig::new(Arc::new(tls));
+        usual.transport_config(endpoint::client_transport(limits::MTU_AT_FIRST));
+        let mut narrow = usual.clone();
+        narrow.transport_config(endpoint::client_transport(limits::MTU_MIN));
+        Ok(Self { usual, narrow })
+    }
+}
+
+pub(super) async fn dial(config: &DialConfig, quic: &Configs) -> Result<ClientConnection, Fault> {
+    let usual = staggered(&config.addresses).map(|(pause, address)| (pause, address, &quic.usual));
+    let narrow = staggered(&config.addresses)
+        .map(|(pause, address)| (pause + limits::NARROW_PATH_PATIENCE, address, &quic.narrow));
+    race(usual.chain(narrow).map(|(pause, address, quic)| (pause, dial_one(config, quic.clone(), address)))).await
 }
 
 async fn dial_one(

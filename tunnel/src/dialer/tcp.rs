@@ -9,14 +9,14 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{DialConfig, Fault, race};
+use super::{DialConfig, Fault, race, staggered};
 use crate::client::{ClientConnection, Proofs};
 use crate::fault::Closed;
 use crate::link::{self, Link};
 use crate::{crypto, h2};
 
 pub(super) async fn dial(config: &DialConfig, tls: &Arc<ClientConfig>) -> Result<ClientConnection, Fault> {
-    race(&config.addresses, |address| dial_one(config, Arc::clone(tls), address)).await
+    race(staggered(&config.addresses).map(|(pause, address)| (pause, dial_one(config, Arc::clone(tls), address)))).await
 }
 
 async fn dial_one(config: &DialConfig, tls: Arc<ClientConfig>, address: SocketAddr) -> Result<ClientConnection, Fault> {

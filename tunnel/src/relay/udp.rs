@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Counters, RelayEnd, RelayOutcome};
 use crate::datagram::{UdpFlow, UdpRecv, UdpSend};
+use crate::fault::{FlowError, ResetReason};
 
 /// Relays a UDP flow over a connected socket until the tunnel's side ends, nothing passes for `idle`, or `cut` is
 /// cancelled. What does not fit either path is dropped, as datagrams are.
@@ -34,7 +35,10 @@ pub async fn udp(
     };
     match &end {
         // UDP has no half-close: the end of one direction is the end.
-        RelayEnd::Finished | RelayEnd::Idle => drop(send.finish().await),
+        RelayEnd::Finished | RelayEnd::Idle => {
+            let _ = send.finish().await;
+            recv.stop(ResetReason::NoError);
+        }
         RelayEnd::ResetBySocket | RelayEnd::ResetByPeer(_) | RelayEnd::Tunnel(_) | RelayEnd::Cut => {
             send.reset(end.reason());
             recv.stop(end.reason());
@@ -64,7 +68,15 @@ async fn to_tunnel(socket: &UdpSocket, send: &mut UdpSend, counters: &Counters, 
     loop {
         let ready = tokio::select! {
             ready = socket.readable() => ready,
-            stopped = send.stopped() => return RelayEnd::of(stopped),
+            stopped = send.stopped() => return match stopped {
+                // The other side has ended the flow in order.
+                FlowError::Reset(ResetReason::NoError) => RelayEnd::Finished,
+                error @ (FlowError::Reset(_)
+                | FlowError::PeerMisbehaved(_)
+                | FlowError::OverLimit(_)
+                | FlowError::Connection(_)
+                | FlowError::Finished) => RelayEnd::of(error),
+            },
         };
         if ready.is_err() {
             return RelayEnd::ResetBySocket;

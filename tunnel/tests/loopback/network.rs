@@ -1,6 +1,7 @@
 //! A UDP network between a dialer and a listener: a NAT that can be watched, slowed down and rebound.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub struct Nat {
     client: Arc<Mutex<Option<SocketAddr>>>,
     inside: Arc<UdpSocket>,
     delay: Duration,
+    /// Longer datagrams are lost, both ways.
+    width: Arc<AtomicUsize>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -38,15 +41,19 @@ impl Nat {
             client: Arc::default(),
             inside: Arc::clone(&inside),
             delay,
+            width: Arc::new(AtomicUsize::new(usize::MAX)),
             tasks: Mutex::new(vec![task]),
         };
         nat.spawn_downward(outside);
-        let (mapping, client) = (Arc::clone(&nat.outside), Arc::clone(&nat.client));
+        let (mapping, client, width) = (Arc::clone(&nat.outside), Arc::clone(&nat.client), Arc::clone(&nat.width));
         nat.tasks.lock().unwrap().push(tokio::spawn(async move {
             let mut buffer = vec![0; 65_536];
             loop {
                 let (count, from) = inside.recv_from(&mut buffer).await.unwrap();
                 *client.lock().unwrap() = Some(from);
+                if count > width.load(Ordering::SeqCst) {
+                    continue;
+                }
                 let _ = mapping.lock().unwrap().send((buffer[..count].to_vec(), gateway));
             }
         }));
@@ -64,10 +71,15 @@ impl Nat {
         address
     }
 
+    /// From now on longer datagrams are lost.
+    pub fn narrow_to(&self, octets: usize) {
+        self.width.store(octets, Ordering::SeqCst);
+    }
+
     fn spawn_downward(&self, outside: Arc<UdpSocket>) {
         let (inside, client, seen) =
             (Arc::clone(&self.inside), Arc::clone(&self.client), Arc::clone(&self.from_gateway));
-        let gateway = self.gateway;
+        let (gateway, width) = (self.gateway, Arc::clone(&self.width));
         let (entrance, task) = wire(inside, self.delay);
         self.tasks.lock().unwrap().push(task);
         self.tasks.lock().unwrap().push(tokio::spawn(async move {
@@ -76,6 +88,9 @@ impl Nat {
                 let (count, from) = outside.recv_from(&mut buffer).await.unwrap();
                 assert_eq!(from, gateway);
                 seen.lock().unwrap().push(buffer[0]);
+                if count > width.load(Ordering::SeqCst) {
+                    continue;
+                }
                 let to = client.lock().unwrap().unwrap();
                 let _ = entrance.send((buffer[..count].to_vec(), to));
             }
