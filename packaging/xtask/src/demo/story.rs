@@ -29,9 +29,10 @@ type Act = fn(&mut Scene<'_>, &mut Screen) -> Result<(), Trouble>;
 /// What the acts play with.
 pub(super) struct Scene<'a> {
     stage: &'a Stage<'a>,
-    systems: Systems,
-    gateway: Gateway,
+    // Ended in this order: what depends on something ends before it.
     agent: Agent<'a>,
+    gateway: Gateway,
+    systems: Systems,
 }
 
 /// Starts everything and tells the story; waits for the person where there is one.
@@ -78,7 +79,7 @@ fn set<'a>(stage: &'a Stage<'a>, screen: &mut Screen) -> Result<Scene<'a>, Troub
     screen.quote(&format!("hitotsu enrol {code}"));
     screen.step("enrolled", &[], || agent.enrol(&code))?;
     screen.step("agent-up", &[], || agent.start(stage, UP_WITHIN))?;
-    Ok(Scene { stage, systems, gateway, agent })
+    Ok(Scene { stage, agent, gateway, systems })
 }
 
 /// A new device in place of the one that the story revoked, so that a person can go on trying.
