@@ -246,12 +246,6 @@ impl Bundle {
         self.engine.decide(&self.ready(subject), action, self.resource_number(resource), now)
     }
 
-    /// The answer about a target that no resource means. It is the same as about a resource that is not for the asker,
-    /// so that nobody can tell which exist.
-    pub fn decide_unnamed(&self, subject: &PreparedSubject) -> Decision {
-        self.engine.unnamed(&self.ready(subject))
-    }
-
     /// Why [`Bundle::decide`] answers as it does.
     #[must_use]
     pub fn explain(&self, subject: &PreparedSubject, resource: &ResourceId, now: Timestamp) -> Explanation {

@@ -120,7 +120,7 @@ impl Engine {
         now: Timestamp,
     ) -> Decision {
         let Some(resource) = resource.filter(|_| !subject.person_missing) else {
-            return self.unnamed(subject);
+            return unnamed();
         };
         let question = self.question(subject, action, resource, now);
         let mut seen = Seen { expires_at: self.claims_from_the_future(subject, now), ..Seen::default() };
@@ -156,11 +156,7 @@ impl Engine {
             claim = claim.or(about);
         }
         reasons.sort_by_key(|code| importance(*code));
-        let codes = match (known, reasons.is_empty()) {
-            (false, _) => vec![self.code_for_strangers(subject)],
-            (true, true) => vec![Code::NotPermitted],
-            (true, false) => reasons,
-        };
+        let codes = if known && !reasons.is_empty() { reasons } else { vec![Code::NotPermitted] };
         let deciding = if seen.failed.is_empty() { &seen.forbids } else { &seen.failed };
         Decision {
             allowed: false,
@@ -170,28 +166,6 @@ impl Engine {
             claim,
             expires_at: seen.expires_at,
             errors: seen.failed.iter().map(|rule| rule.id.clone()).collect(),
-        }
-    }
-
-    /// The answer about a resource that is not in the bundle: the same as about one that is not for this asker.
-    pub(crate) fn unnamed(&self, subject: &PreparedSubject) -> Decision {
-        Decision {
-            allowed: false,
-            known: false,
-            rules: Vec::new(),
-            codes: vec![self.code_for_strangers(subject)],
-            claim: None,
-            expires_at: Timestamp::MAX,
-            errors: Vec::new(),
-        }
-    }
-
-    /// Depends on nothing but the asker, or it would tell which resources exist.
-    fn code_for_strangers(&self, subject: &PreparedSubject) -> Code {
-        if subject.subject.person.is_none() && subject.may_have_person() {
-            Code::PersonMissing
-        } else {
-            Code::NotPermitted
         }
     }
 
@@ -278,6 +252,20 @@ impl Engine {
         let counts_from = observed.map(|at| Timestamp(at.minus(tolerance).0.saturating_sub(999)));
         let instants = counts_from.filter(|at| *at > now);
         instants.min().unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// The answer about a resource that is not in the bundle: the same as about one that is not for the asker. It depends on
+/// nothing else, or it would tell which resources exist.
+fn unnamed() -> Decision {
+    Decision {
+        allowed: false,
+        known: false,
+        rules: Vec::new(),
+        codes: vec![Code::NotPermitted],
+        claim: None,
+        expires_at: Timestamp::MAX,
+        errors: Vec::new(),
     }
 }
 

@@ -102,11 +102,6 @@ impl PreparedSubject {
     pub fn subject(&self) -> &Subject {
         &self.subject
     }
-
-    /// Whether a person can be bound to such a device.
-    pub(crate) fn may_have_person(&self) -> bool {
-        self.subject.profile == Profile::Device
-    }
 }
 
 /// The claims that are known, by name.

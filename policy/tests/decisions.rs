@@ -159,7 +159,7 @@ fn an_unknown_system_answers_as_one_that_is_not_for_the_asker() {
         let forbidden = bundle.decide(&subject, &id("residents"), noon());
         let unknown = bundle.decide(&subject, &id("no-such-system"), noon());
         assert_eq!(forbidden.codes, unknown.codes);
-        assert_eq!(bundle.decide_unnamed(&subject).codes, unknown.codes);
+        assert_eq!(unknown.codes, [Code::NotPermitted]);
         assert!(!forbidden.known && !unknown.known);
         assert!(!bundle.knows(&subject, &id("residents")));
     }
@@ -170,6 +170,14 @@ fn somebody_who_is_not_in_the_bundle_opens_nothing() {
     let bundle = city();
     let decision = ask(&bundle, person("p-9999", "city-hall", noon()), "meeting-rooms", noon());
     assert_eq!((decision.allowed, decision.codes.as_slice()), (false, [Code::NotPermitted].as_slice()));
+}
+
+#[test]
+fn a_device_without_a_person_is_told_so_where_everybody_may_know_the_system() {
+    let bundle = city_with("@id(\"x\") permit (principal, action, resource == Resource::\"chat\");\n");
+    let desk = Subject { person: None, ..person("p-1001", "city-hall", noon()) };
+    assert_eq!(ask(&bundle, desk.clone(), "chat", noon()).codes, [Code::PersonMissing]);
+    assert!(ask(&bundle, desk, "meeting-rooms", noon()).allowed, "it asks for no person");
 }
 
 #[test]
