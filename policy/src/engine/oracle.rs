@@ -98,8 +98,10 @@ fn frame() -> BTreeMap<String, String> {
 fn plain(dice: &mut Dice<'_>) -> String {
     let (a, b) = (dice.below(1500), dice.below(1500));
     match dice.below(17) {
-        0 => format!("context.level >= {}", dice.below(5)),
-        1 => format!("context.level != {}", dice.below(5)),
+        0 | 1 => {
+            let operator = dice.one(&["<", "<=", ">", ">=", "==", "!="]);
+            format!("context.level {operator} {}", dice.below(5))
+        }
         2 => format!("context.place == Place::\"{}\"", dice.one(&PLACES)),
         3 => "[\"office\", \"city-hall\"].contains(context.place_kind)".to_owned(),
         4 => format!("context.local_minute >= {} && context.local_minute < {}", a.min(b), a.max(b)),
