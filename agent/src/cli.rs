@@ -138,6 +138,6 @@ pub fn main() -> ExitCode {
 /// By the locale variables, strongest first (POSIX.1-2017 §8.2).
 fn language_of_locale() -> Language {
     let set = |name: &&str| std::env::var(name).is_ok_and(|value| !value.is_empty());
-    let name = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find(|name| set(&name));
+    let name = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find(set);
     name.and_then(|name| std::env::var(name).ok()).map_or(Language::default(), |locale| Language::from_locale(&locale))
 }

@@ -214,19 +214,15 @@ async fn post(code: &EnrolCode, body: Bytes, language: Language) -> Result<Respo
         let body = body.map_err(|error| EnrolError::Answer(error.to_string()))?.to_bytes();
         Ok(Response::from_parts(parts, body))
     };
-    tokio::pin!(answered, connection);
-    loop {
-        tokio::select! {
-            biased;
-            response = &mut answered => return response,
-            ended = &mut connection => {
-                if let Err(error) = ended {
-                    return Err(unreachable(code, error));
-                }
-                // Everything was read; the answer is ready now or never.
-                return answered.await;
-            }
-        }
+    tokio::pin!(answered);
+    tokio::select! {
+        biased;
+        response = &mut answered => response,
+        ended = connection => match ended {
+            // Everything was read; the answer is ready now or never.
+            Ok(()) => answered.await,
+            Err(error) => Err(unreachable(code, error)),
+        },
     }
 }
 

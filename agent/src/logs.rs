@@ -160,10 +160,7 @@ pub fn readable(line: &str) -> String {
     let Ok(Line { timestamp, level, mut fields }) = serde_json::from_str::<Line>(line) else {
         return line.to_owned();
     };
-    let text = |value: Value| match value {
-        Value::String(text) => text,
-        other => other.to_string(),
-    };
+    let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let message = fields.remove("message").map(text).unwrap_or_default();
     let rest: String = fields.into_iter().map(|(name, value)| format!("  {name}={}", text(value))).collect();
     format!("{timestamp} {level:>5} {message}{rest}")

@@ -87,7 +87,7 @@ struct Tunnelled {
 
 /// Where an accepted CONNECT leads.
 enum Far {
-    Tunnel(TcpFlow),
+    Tunnel(Box<TcpFlow>),
     Direct(TcpStream),
 }
 
@@ -115,7 +115,7 @@ impl Connection {
             return self.refusal(&self.context.refused(Code::BadRequest), request.headers());
         };
         let far = match self.context.route(&target) {
-            Route::Tunnel => self.context.session.open_tcp(&target).await.map(Far::Tunnel),
+            Route::Tunnel => self.context.session.open_tcp(&target).await.map(|flow| Far::Tunnel(Box::new(flow))),
             Route::Direct => direct::dial(&target).await.map(Far::Direct).map_err(|code| self.context.refused(code)),
             Route::Block => Err(self.blocked(&target)),
         };

@@ -106,7 +106,7 @@ impl Drop for Waiting<'_> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     /// Why, for the user.
-    pub problem: Problem,
+    pub problem: Box<Problem>,
     /// What the proxies on the way said (RFC 9209), nearest to the target first; empty when the agent refused.
     pub proxy_status: Vec<HeaderValue>,
 }
@@ -115,7 +115,7 @@ impl Refused {
     /// A refusal of the agent's own.
     #[must_use]
     pub fn here(problem: Problem) -> Self {
-        Self { problem, proxy_status: Vec::new() }
+        Self { problem: Box::new(problem), proxy_status: Vec::new() }
     }
 }
 
@@ -212,7 +212,7 @@ impl SessionHandle {
     /// # Errors
     /// The gateway's problem, or that there is no tunnel.
     pub async fn why(&self, target: &Target) -> Result<WhyResponse, RequestFailure> {
-        let tunnel = self.tunnel().await.map_err(|refused| RequestFailure::Problem(Box::new(refused.problem)))?;
+        let tunnel = self.tunnel().await.map_err(|refused| RequestFailure::Problem(refused.problem))?;
         let request = WhyRequest { version: ProtocolVersion::CURRENT, target: target.clone() };
         requests::post(&tunnel.connection, "why", self.0.messages.language(), &request).await
     }
@@ -222,7 +222,7 @@ impl SessionHandle {
     /// # Errors
     /// As [`SessionHandle::why`].
     pub async fn fetch_catalogue(&self) -> Result<Arc<Catalogue>, RequestFailure> {
-        let tunnel = self.tunnel().await.map_err(|refused| RequestFailure::Problem(Box::new(refused.problem)))?;
+        let tunnel = self.tunnel().await.map_err(|refused| RequestFailure::Problem(refused.problem))?;
         self.0.fetch_catalogue(&tunnel.connection).await
     }
 
@@ -487,7 +487,7 @@ fn from_gateway(shared: &Shared, refusal: Refusal) -> Refused {
         tracing::warn!(status, "the gateway refused without a problem document");
         shared.problem(code)
     });
-    Refused { problem, proxy_status: proxy_status(&refusal.headers) }
+    Refused { problem: Box::new(problem), proxy_status: proxy_status(&refusal.headers) }
 }
 
 fn proxy_status(headers: &HeaderMap) -> Vec<HeaderValue> {
