@@ -8,18 +8,22 @@ use std::time::Duration;
 // requests with them.
 
 /// Octets that a peer may send on one stream before the gateway has relayed them: 70 Mbit/s of upload per flow at 30 ms,
-/// and at most 32 MiB for the streams that a connection begins with.
+/// and at most 8 MiB for the streams that a connection begins with.
 pub const GATEWAY_STREAM_WINDOW: u32 = 256 * 1024;
 
 /// The same for the agent, which has one connection instead of thousands: 280 Mbit/s of download per flow at 30 ms.
 pub const AGENT_STREAM_WINDOW: u32 = 1024 * 1024;
 
-/// Requests that a peer may have open at first. Each permitted one costs the gateway about 90 octets before it is used
-/// (measured: 100 permitted 64 KiB per connection, 1,000 144 KiB, both ends).
-pub const STREAMS_AT_FIRST: u32 = 128;
+/// Requests that a peer may have open at first. Each permitted one costs the gateway about 90 octets before it is used:
+/// 128 would cost an idle connection 8 KiB more than 32 (measured).
+pub const STREAMS_AT_FIRST: u32 = 32;
 
-/// Requests that a peer may have open when it uses them: [`STREAMS_AT_FIRST`] doubles when three quarters are in use.
-/// Above what one person's machine opens at once; a browser has at most 256 connections to proxies.
+/// What the permitted requests are multiplied by when half of them are open, so that a browser's burst waits for no more
+/// than one round trip.
+pub const STREAMS_GROWTH: u32 = 4;
+
+/// Requests that a peer may have open when it uses them. Above what one person's machine opens at once; a browser has at
+/// most 256 connections to proxies.
 pub const STREAMS_MAX: u32 = 1024;
 
 /// Unidirectional streams of a peer: control, two of QPACK, and some that are reserved to exercise tolerance.

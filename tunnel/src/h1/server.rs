@@ -23,7 +23,7 @@ use crate::message::{self, Ask};
 use crate::server::{Exchange, Responder, assemble};
 
 /// Serves until the connection is over.
-pub(crate) async fn drive(stream: TlsStream<TcpStream>, link: Arc<Link>, exchanges: mpsc::Sender<Exchange>) {
+pub(crate) async fn drive(stream: TlsStream<TcpStream>, link: Arc<Link>, exchanges: mpsc::Sender<Box<Exchange>>) {
     let reason = match SockRef::from(stream.get_ref().0).try_clone() {
         Ok(socket) => {
             let wire = Arc::new(Wire { socket, link: Arc::clone(&link) });
@@ -41,7 +41,12 @@ pub(crate) async fn drive(stream: TlsStream<TcpStream>, link: Arc<Link>, exchang
     link.set_closed(reason);
 }
 
-async fn serve(mut reader: Reader, mut writer: Writer, wire: &Arc<Wire>, exchanges: &mpsc::Sender<Exchange>) -> Closed {
+async fn serve(
+    mut reader: Reader,
+    mut writer: Writer,
+    wire: &Arc<Wire>,
+    exchanges: &mpsc::Sender<Box<Exchange>>,
+) -> Closed {
     let mut buffer = BytesMut::new();
     let mut stream = 0;
     loop {
@@ -68,7 +73,7 @@ async fn serve(mut reader: Reader, mut writer: Writer, wire: &Arc<Wire>, exchang
             Ok(asked) => {
                 let assembled = assemble(asked, Responder::H1(Box::new(answer)), FlowRecv::h1(recv), None);
                 if let Some(request) = assembled
-                    && exchanges.send(Exchange { stream, request }).await.is_err()
+                    && exchanges.send(Box::new(Exchange { stream, request })).await.is_err()
                 {
                     return Closed::Here;
                 }

@@ -26,12 +26,12 @@ use crate::server::{CloseCode, Exchange, Responder, assemble};
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Serves until the connection is over.
-pub(crate) async fn drive(stream: TlsStream<TcpStream>, link: Arc<Link>, exchanges: mpsc::Sender<Exchange>) {
+pub(crate) async fn drive(stream: TlsStream<TcpStream>, link: Arc<Link>, exchanges: mpsc::Sender<Box<Exchange>>) {
     let reason = serve(stream, &link, exchanges).await;
     link.set_closed(reason);
 }
 
-async fn serve(stream: TlsStream<TcpStream>, link: &Arc<Link>, exchanges: mpsc::Sender<Exchange>) -> Closed {
+async fn serve(stream: TlsStream<TcpStream>, link: &Arc<Link>, exchanges: mpsc::Sender<Box<Exchange>>) -> Closed {
     let mut builder = h2::server::Builder::new();
     builder
         .initial_window_size(limits::GATEWAY_STREAM_WINDOW)
@@ -56,11 +56,11 @@ struct Serving {
     connection: Connection<TlsStream<TcpStream>, Bytes>,
     link: Arc<Link>,
     /// Requests that the gateway has not taken yet. INVARIANT (waiting): no more than streams are permitted.
-    waiting: VecDeque<Exchange>,
+    waiting: VecDeque<Box<Exchange>>,
 }
 
 impl Serving {
-    async fn run(mut self, exchanges: mpsc::Sender<Exchange>) -> Closed {
+    async fn run(mut self, exchanges: mpsc::Sender<Box<Exchange>>) -> Closed {
         let link = Arc::clone(&self.link);
         let mut draining = false;
         loop {
@@ -95,7 +95,7 @@ impl Serving {
                 let recv = FlowRecv::h2(RecvHalf::of_request(request.into_body(), Arc::clone(&self.link)));
                 let responder = Responder::H2(Answer { respond, link: Arc::clone(&self.link) });
                 if let Some(request) = assemble(asked, responder, recv, None) {
-                    self.waiting.push_back(Exchange { stream, request });
+                    self.waiting.push_back(Box::new(Exchange { stream, request }));
                 }
             }
             Err(error) => {

@@ -21,12 +21,12 @@ use crate::message::{self, Ask};
 use crate::server::{Exchange, Responder, assemble};
 
 /// Serves until the connection is over. Dropping it stops everything but the flows that were handed out.
-pub(crate) async fn drive(shared: Arc<Shared>, exchanges: mpsc::Sender<Exchange>) {
+pub(crate) async fn drive(shared: Arc<Shared>, exchanges: mpsc::Sender<Box<Exchange>>) {
     let requests = Box::pin(accept(Arc::clone(&shared), exchanges));
     super::drive(shared, Some(requests)).await;
 }
 
-async fn accept(shared: Arc<Shared>, exchanges: mpsc::Sender<Exchange>) -> Result<(), Error> {
+async fn accept(shared: Arc<Shared>, exchanges: mpsc::Sender<Box<Exchange>>) -> Result<(), Error> {
     let mut exchanges = Some(exchanges);
     let mut heads = JoinSet::new();
     let mut permitted = limits::STREAMS_AT_FIRST;
@@ -66,10 +66,10 @@ async fn accept(shared: Arc<Shared>, exchanges: mpsc::Sender<Exchange>) -> Resul
     }
 }
 
-/// Doubles the permitted streams when three quarters are in use, and the connection window before them.
+/// Permits more streams when half of them are in use, and the connection window for them before.
 fn permit_more(shared: &Shared, open: usize, permitted: &mut u32) {
-    if *permitted < limits::STREAMS_MAX && open * 4 >= *permitted as usize * 3 {
-        *permitted = (*permitted * 2).min(limits::STREAMS_MAX);
+    if *permitted < limits::STREAMS_MAX && open * 2 >= *permitted as usize {
+        *permitted = (*permitted * limits::STREAMS_GROWTH).min(limits::STREAMS_MAX);
         shared.quic.set_receive_window(endpoint::window(*permitted, limits::GATEWAY_STREAM_WINDOW));
         shared.quic.set_max_concurrent_bi_streams(VarInt::from_u32(*permitted));
     }
@@ -86,7 +86,7 @@ async fn head(
     guard: Arc<OpenGuard>,
     send: quinn::SendStream,
     recv: quinn::RecvStream,
-    exchanges: mpsc::Sender<Exchange>,
+    exchanges: mpsc::Sender<Box<Exchange>>,
 ) {
     let stream = VarInt::from(send.id()).into_inner();
     let mut send = SendHalf::new(send, Arc::clone(&shared), Arc::clone(&guard));
@@ -105,7 +105,7 @@ async fn head(
                 Ask::Tcp { .. } | Ask::Http { .. } | Ask::Unknown(_) => None,
             };
             if let Some(request) = assemble(asked, Responder::H3(send), FlowRecv::h3(recv), path) {
-                let _ = exchanges.send(Exchange { stream, request }).await;
+                let _ = exchanges.send(Box::new(Exchange { stream, request })).await;
             }
         }
         Err(error) => fault(&shared, error, &mut send, recv).await,
