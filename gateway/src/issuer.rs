@@ -10,8 +10,9 @@ mod process;
 mod service;
 mod wire;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hitotsu_model::identity::{AssuranceLevel, Profile};
 use hitotsu_model::ids::{DeviceId, OrgId, Serial};
@@ -22,11 +23,12 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 pub use process::{IssuerError, run, supervise};
-pub(crate) use process::{authority, passphrase};
-pub(crate) use service::{Bucket, issues};
+pub(crate) use service::Bucket;
 
 /// How long a request may take: a signature takes below a millisecond, a restart of the issuer a second or two.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How often an issuer that is not there yet is looked for: it is starting, and reading its key takes most of a second.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Why nothing was issued.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,13 +89,14 @@ pub struct CrlRequest {
 #[derive(Debug, Clone)]
 pub struct IssuerClient {
     socket: PathBuf,
+    patience: Duration,
 }
 
 impl IssuerClient {
     /// A client of the issuer that listens on `socket`.
     #[must_use]
     pub fn new(socket: &Path) -> Self {
-        Self { socket: socket.to_owned() }
+        Self { socket: socket.to_owned(), patience: PATIENCE }
     }
 
     /// The socket.
@@ -128,14 +131,28 @@ impl IssuerClient {
 
     async fn ask(&self, request: &wire::Request) -> Result<wire::Answer, IssuerFault> {
         let exchange = async {
-            let mut stream = UnixStream::connect(&self.socket).await?;
+            let mut stream = self.connect(Instant::now() + self.patience).await?;
             wire::send(&mut stream, request).await?;
             let answer = wire::receive(&mut stream).await?;
-            answer.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::UnexpectedEof))
+            answer.ok_or_else(|| std::io::Error::from(ErrorKind::UnexpectedEof))
         };
-        match timeout(PATIENCE, exchange).await {
+        match timeout(self.patience * 2, exchange).await {
             Ok(answer) => answer.map_err(|error: std::io::Error| IssuerFault::Unavailable(error.to_string())),
             Err(_) => Err(IssuerFault::Unavailable("it takes too long".to_owned())),
+        }
+    }
+
+    async fn connect(&self, until: Instant) -> std::io::Result<UnixStream> {
+        loop {
+            match UnixStream::connect(&self.socket).await {
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
+                        && Instant::now() < until =>
+                {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+                connected => return connected,
+            }
         }
     }
 }

@@ -24,7 +24,7 @@
 //! - [`audit`] writes down every decision before it takes effect.
 //! - [`registry`] is what the gateway knows of devices and revocations, in memory.
 //! - [`store`] keeps it in a database.
-//! - [`issuer`] is the process that holds the issuing key.
+//! - [`issuer`] is the process that holds the issuing key; [`authorities`] are all of them, as files.
 //! - [`admin`] is what commands may ask; [`local`] is the socket that they speak to; [`operate`] is what they do with sessions and policy.
 //! - [`metrics`] are figures and health.
 //! - [`init`] makes an organisation; [`cli`] are the commands; [`files`] writes files whole or not at all.
@@ -34,6 +34,7 @@
 pub mod admin;
 pub mod admission;
 pub mod audit;
+pub mod authorities;
 pub mod bundle_dir;
 pub mod catalogue;
 pub mod cli;

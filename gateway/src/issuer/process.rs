@@ -7,11 +7,6 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hitotsu_pki::authority::{Authority, IssueError};
-use hitotsu_pki::key::{KeyError, PrivateKey};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
-use secrecy::SecretString;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
@@ -20,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::service::Service;
 use super::wire;
+use crate::authorities::{self, AuthorityError};
 use crate::clock;
 use crate::config::Config;
 use crate::local;
@@ -35,28 +31,9 @@ const RESTART_AFTER: Duration = Duration::from_secs(1);
 /// Why the issuer cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum IssuerError {
-    /// A file cannot be read.
-    #[error("`{path}`: {error}; see `[authorities]` in the configuration")]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// A file holds something else than one certificate.
-    #[error("`{0}` holds no certificate in PEM")]
-    Certificate(PathBuf),
-    /// The key cannot be used.
-    #[error("`{path}`: {error}")]
-    Key {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: KeyError,
-    },
-    /// Certificate and key make no authority.
+    /// The authority cannot be opened.
     #[error(transparent)]
-    Authority(#[from] IssueError),
+    Authority(#[from] AuthorityError),
     /// The socket cannot be listened on.
     #[error("issuer socket `{path}`: {error}")]
     Socket {
@@ -75,43 +52,14 @@ pub async fn run(config: &Config, parent: Option<u32>, stop: CancellationToken) 
     if let Some(parent) = parent {
         follow(parent, &stop);
     }
-    let passphrase = passphrase(&config.devices_ca_passphrase)?;
-    let authority = authority(&config.devices_ca, &config.devices_ca_key, &passphrase)?;
+    let passphrase = authorities::read_passphrase(&config.devices_ca_passphrase)?;
+    let authority = authorities::open_files(&config.devices_ca, &config.devices_ca_key, &passphrase)?;
     let service = Arc::new(Service::new(authority, Instant::now()));
     let listener = local::bind(&config.issuer_socket)
         .map_err(|error| IssuerError::Socket { path: config.issuer_socket.clone(), error })?;
     tracing::info!("the issuer answers");
     serve(&listener, &service, &stop).await;
     Ok(())
-}
-
-/// Opens an issuing authority with its encrypted key.
-///
-/// # Errors
-/// [`IssuerError`].
-pub(crate) fn authority(certificate: &Path, key: &Path, passphrase: &SecretString) -> Result<Authority, IssuerError> {
-    let read = |path: &Path| {
-        std::fs::read_to_string(path).map_err(|error| IssuerError::Read { path: path.to_path_buf(), error })
-    };
-    let certificate_der = CertificateDer::from_pem_slice(read(certificate)?.as_bytes())
-        .map_err(|_| IssuerError::Certificate(certificate.to_path_buf()))?;
-    let signer = PrivateKey::from_encrypted_pem(&read(key)?, passphrase)
-        .map_err(|error| IssuerError::Key { path: key.to_path_buf(), error })?;
-    Ok(Authority::open(certificate_der, Arc::new(signer))?)
-}
-
-/// Reads a passphrase file; its last line end does not belong to it. Where systemd hands the file in as a credential of
-/// the same name, that one is read.
-///
-/// # Errors
-/// [`IssuerError::Read`].
-pub(crate) fn passphrase(path: &Path) -> Result<SecretString, IssuerError> {
-    let credential = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from).zip(path.file_name());
-    let credential = credential.map(|(folder, name)| folder.join(name)).filter(|path| path.exists());
-    let path = credential.as_deref().unwrap_or(path);
-    let text = std::fs::read_to_string(path).map(zeroize::Zeroizing::new);
-    let text = text.map_err(|error| IssuerError::Read { path: path.to_path_buf(), error })?;
-    Ok(SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 pub(super) async fn serve(listener: &UnixListener, service: &Arc<Service>, stop: &CancellationToken) {

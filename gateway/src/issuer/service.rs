@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hitotsu_model::identity::{HolderName, Profile};
+use hitotsu_model::identity::HolderName;
 use hitotsu_model::time::Timestamp;
 use hitotsu_pki::authority::Authority;
 use hitotsu_pki::csr::verify_csr;
@@ -114,9 +114,4 @@ impl Bucket {
     pub(crate) fn is_full(&self, now: Instant) -> bool {
         self.full_at <= now
     }
-}
-
-/// Whether this profile comes from the issuer rather than from a command with the authority's key.
-pub(crate) fn issues(profile: Profile) -> bool {
-    CaKind::of(profile) == CaKind::Devices
 }

@@ -55,10 +55,23 @@ async fn a_revocation_list_is_signed() {
 #[tokio::test]
 async fn an_issuer_that_does_not_run_is_told_with_its_remedy() {
     let dir = tempfile::tempdir().unwrap();
-    let client = IssuerClient::new(&dir.path().join("issuer.sock"));
+    let client = IssuerClient { socket: dir.path().join("issuer.sock"), patience: Duration::from_millis(100) };
     let fault = client.issue(request(Profile::Device)).await.unwrap_err();
     assert!(fault.to_string().contains("does not answer"), "{fault}");
     assert!(fault.to_string().contains("`[issuer]` in the configuration"), "{fault}");
+}
+
+#[tokio::test]
+async fn a_request_waits_for_an_issuer_that_is_starting() {
+    let issuer = Running::start().await;
+    let elsewhere = issuer.client.socket().with_extension("later");
+    let client = IssuerClient::new(&elsewhere);
+    let (asked, came) = tokio::join!(client.issue(request(Profile::Device)), async {
+        tokio::task::yield_now().await;
+        std::fs::rename(issuer.client.socket(), &elsewhere)
+    });
+    came.unwrap();
+    asked.unwrap();
 }
 
 #[tokio::test]
