@@ -38,3 +38,15 @@ certificate-revoked = Certificate { $serial } revoked
 audit-good = The audit log is whole ({ $records } records).
 audit-bad = The audit log is damaged.
 audit-none = The audit log is empty.
+
+ca-init =
+    The authorities are made.
+      Issuing authorities  { $folder }
+      Root key             { $offline }
+    Move the folder with the root key to another medium now and remove it from this machine.
+ca-issued = Certificate { $serial } until { $until } is in { $out }. Keep its key.pem and p12.passphrase secret.
+ca-none = No certificate is on record.
+ca-ended = ended
+ca-revoked = Certificate { $serial } is revoked and its tunnel cut off.
+ca-crl = Revocation list { $number } with { $count } entries is in { $out }.
+ca-rotated = The authority for { $kind } has a new key ({ $serial }, until { $until }). Start the gateway again, and take the root key off this machine.

@@ -38,3 +38,15 @@ certificate-revoked = 証明書 { $serial } 取消済み
 audit-good = 監査ログに誤りはありません({ $records } 件)。
 audit-bad = 監査ログに誤りがあります。
 audit-none = 監査ログは空です。
+
+ca-init =
+    認証局を作りました。
+      発行局        { $folder }
+      ルートの鍵    { $offline }
+    ルートの鍵のフォルダを、いますぐ別の媒体に移し、この機械から消してください。
+ca-issued = 証明書 { $serial }(有効期限 { $until })を { $out } に書きました。key.pem と p12.passphrase は他人に見せないでください。
+ca-none = 登録されている証明書はありません。
+ca-ended = 期限切れ
+ca-revoked = 証明書 { $serial } を取り消し、接続を切りました。
+ca-crl = 失効リスト第 { $number } 号({ $count } 件)を { $out } に書きました。
+ca-rotated = { $kind } の発行局の鍵を新しくしました({ $serial }、有効期限 { $until })。ゲートウェイを起動し直し、ルートの鍵をこの機械から移してください。

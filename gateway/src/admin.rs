@@ -3,6 +3,8 @@
 //! Every change is durable in the audit log before it takes effect, and takes effect in the database before the
 //! registry in memory tells the watch of it.
 
+pub mod certificates;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +27,7 @@ use uuid::Uuid;
 
 use crate::audit::{AuditError, AuditLog};
 use crate::clock;
+use crate::issuer::{IssuerClient, IssuerFault};
 use crate::registry::Registry;
 use crate::store::{NewEnrolCode, Store, StoreError};
 
@@ -40,6 +43,8 @@ pub struct AdminState {
     pub registry: Registry,
     /// The audit log.
     pub audit: AuditLog,
+    /// The issuer.
+    pub issuer: IssuerClient,
     /// The root certificate, whose fingerprint travels in enrolment codes.
     pub root: CertificateDer<'static>,
     /// `host:port` that agents dial.
@@ -57,7 +62,9 @@ pub fn router(state: AdminState) -> Router {
         .route("/v1/devices", get(devices))
         .route("/v1/devices/{id}", get(device))
         .route("/v1/devices/{id}/revoke", post(revoke_device))
-        .route("/v1/certificates", get(certificates))
+        .route("/v1/certificates", get(all_certificates).post(certificates::record))
+        .route("/v1/certificates/relay", post(certificates::relay))
+        .route("/v1/crl/{kind}", post(certificates::crl))
         .route("/v1/certificates/{serial}/revoke", post(revoke_certificate))
         .with_state(state)
 }
@@ -71,6 +78,9 @@ pub enum ChangeError {
     /// The database refused.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The issuer did not do its part.
+    #[error(transparent)]
+    Issuer(#[from] IssuerFault),
     /// What was asked for cannot be.
     #[error("{0}")]
     Asked(String),
@@ -82,6 +92,7 @@ impl IntoResponse for ChangeError {
             Self::Audit(_) | Self::Store(StoreError::Unavailable(_) | StoreError::Content { .. }) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
+            Self::Issuer(_) => StatusCode::BAD_GATEWAY,
             Self::Store(StoreError::Missing { .. }) => StatusCode::NOT_FOUND,
             Self::Asked(_) => StatusCode::BAD_REQUEST,
         };
@@ -90,7 +101,11 @@ impl IntoResponse for ChangeError {
 }
 
 impl AdminState {
-    async fn record(&self, event: AuditEvent) -> Result<(), ChangeError> {
+    /// Makes an event durable in the audit log.
+    ///
+    /// # Errors
+    /// [`ChangeError::Audit`]; the change must then not be made.
+    pub async fn record(&self, event: AuditEvent) -> Result<(), ChangeError> {
         self.audit.append(AuditRecord { at: clock::now(), event }, Durability::Durable).await?;
         Ok(())
     }
@@ -226,7 +241,7 @@ async fn revoke_device(
     Ok(Json(serde_json::json!({ "device": device, "revoked": true })).into_response())
 }
 
-async fn certificates(State(state): State<AdminState>) -> Result<Response, ChangeError> {
+async fn all_certificates(State(state): State<AdminState>) -> Result<Response, ChangeError> {
     Ok(Json(state.store.certificates().await?).into_response())
 }
 

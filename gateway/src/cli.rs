@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 
+mod ca;
 mod check;
 mod device;
 mod enrol_code;
@@ -54,6 +55,8 @@ enum Command {
     #[command(subcommand)]
     Device(device::Command),
     /// List and end sessions.
+    #[command(subcommand)]
+    Ca(ca::Command),
     #[command(subcommand)]
     Session(session::Command),
     /// Check, reload and explain the policy bundle.
@@ -153,6 +156,7 @@ fn run(command: Command, context: &Context) -> Result<ExitCode, CliError> {
         Command::Issuer(args) => issuer::run(&args, context),
         Command::EnrolCode(args) => short(enrol_code::run(args, context)),
         Command::Device(command) => short(device::run(command, context)),
+        Command::Ca(command) => short(ca::run(command, context)),
         Command::Session(command) => short(session::run(command, context)),
         Command::Policy(command) => short(policy::run(command, context)),
     }

@@ -29,7 +29,7 @@ use tokio::time::timeout;
 use crate::admin::AdminState;
 use crate::clock;
 use crate::denied::{Sentences, response};
-use crate::issuer::{IssueRequest, IssuerClient, IssuerFault};
+use crate::issuer::{IssueRequest, IssuerFault};
 use crate::store::{RedeemError, Redeemed, StoredCertificate};
 use knocks::Knocks;
 
@@ -47,7 +47,6 @@ pub struct Enrolment {
 #[derive(Debug)]
 struct Inner {
     state: AdminState,
-    issuer: IssuerClient,
     sentences: Sentences,
     knocks: Mutex<Knocks>,
 }
@@ -55,8 +54,8 @@ struct Inner {
 impl Enrolment {
     /// With all that it needs.
     #[must_use]
-    pub fn new(state: AdminState, issuer: IssuerClient, sentences: Sentences) -> Self {
-        Self { inner: Arc::new(Inner { state, issuer, sentences, knocks: Mutex::default() }) }
+    pub fn new(state: AdminState, sentences: Sentences) -> Self {
+        Self { inner: Arc::new(Inner { state, sentences, knocks: Mutex::default() }) }
     }
 
     /// Serves one connection to its end, bounded in time and size.
@@ -126,6 +125,7 @@ impl Inner {
         let redeemed = self.redeem(&wanted, &csr).await?;
         let device = &redeemed.device;
         let issued = self
+            .state
             .issuer
             .issue(IssueRequest { profile: Profile::Device, holder: device.id, level: device.level, csr: csr_der })
             .await

@@ -157,5 +157,19 @@ impl IssuerClient {
     }
 }
 
+/// An issuer in this process, until the token is cancelled.
+#[cfg(test)]
+pub(crate) fn in_process(
+    authority: hitotsu_pki::authority::Authority,
+    socket: &Path,
+) -> tokio_util::sync::CancellationToken {
+    let service = std::sync::Arc::new(service::Service::new(authority, Instant::now()));
+    let listener = crate::local::bind(socket).unwrap();
+    let stop = tokio_util::sync::CancellationToken::new();
+    let stopped = stop.clone();
+    tokio::spawn(async move { process::serve(&listener, &service, &stopped).await });
+    stop
+}
+
 #[cfg(test)]
 mod tests;

@@ -102,7 +102,6 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
     audit.append(AuditRecord { at: clock::now(), event: loaded }, Durability::Durable).await?;
     let store = Store::open(&config.database).await?;
     let registry = Registry::new(store.load_registry().await?);
-    let issuer_client = IssuerClient::new(&config.issuer_socket);
 
     let listener = Listener::bind(ListenerConfig {
         address: config.listen,
@@ -152,6 +151,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
         store,
         registry,
         audit: audit.clone(),
+        issuer: IssuerClient::new(&config.issuer_socket),
         root: gateway.trust.root().clone(),
         authority: authority(&config.name, listener.local_addr().port()),
         audit_dir: config.audit_dir.clone(),
@@ -171,7 +171,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
 
     ready(&Ready { listen: listener.local_addr(), metrics: metrics_address, bundle: bundle.version().to_owned() });
     tracing::info!("serving");
-    let enrolment = Enrolment::new(admin_state, issuer_client, Sentences::load()?);
+    let enrolment = Enrolment::new(admin_state, Sentences::load()?);
     accept(&gateway, &listener, &enrolment, Duration::from_secs(config.drain_seconds_max.into())).await;
     stop.cancel();
     let finishing = async { while tasks.join_next().await.is_some() {} };

@@ -2,14 +2,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hitotsu_pki::csr::{make_csr, verify_csr};
-use hitotsu_pki::key::{PrivateKey, Signer};
+use hitotsu_pki::key::PrivateKey;
 use hitotsu_pki::revocation::RevocationReason;
 use hitotsu_pki::serial::SerialBytes;
 use ring::rand::SystemRandom;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::service::{Bucket, Service};
+use super::service::Bucket;
 use super::*;
 
 #[tokio::test]
@@ -110,11 +109,7 @@ impl Running {
         let socket = dir.path().join("issuer.sock");
         let authority = authority();
         let certificate = authority.certificate().clone();
-        let service = Arc::new(Service::new(authority, Instant::now()));
-        let listener = crate::local::bind(&socket).unwrap();
-        let stop = CancellationToken::new();
-        let stopped = stop.clone();
-        tokio::spawn(async move { process::serve(&listener, &service, &stopped).await });
+        let stop = in_process(authority, &socket);
         Self { client: IssuerClient::new(&socket), authority: certificate, _dir: dir, _stop: stop.drop_guard() }
     }
 }
@@ -135,6 +130,5 @@ fn authority() -> hitotsu_pki::authority::Authority {
 
 fn request(profile: Profile) -> IssueRequest {
     let key = PrivateKey::generate_p256(&SystemRandom::new()).unwrap();
-    let _ = key.algorithm();
     IssueRequest { profile, holder: DeviceId(Uuid::new_v4()), level: AssuranceLevel::L1, csr: make_csr(&key).unwrap() }
 }

@@ -171,6 +171,15 @@ pub enum AuditEvent {
         /// Its end.
         not_after: Timestamp,
     },
+    /// An issuing authority was given a new key and certificate.
+    AuthorityIssued {
+        /// Which: `devices`, `gateways` or `staff`.
+        kind: String,
+        /// Its certificate.
+        serial: Serial,
+        /// Its end.
+        not_after: Timestamp,
+    },
     /// A certificate was revoked.
     CertificateRevoked {
         /// The certificate.
