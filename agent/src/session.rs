@@ -55,7 +55,8 @@ pub struct Timing {
     /// the 3 s in which a restarted gateway must be found again.
     pub probe_time_max: Duration,
     /// How often a tunnel is probed whose flows are open and silent: a dead gateway is noticed this late at most. Half
-    /// of a person's patience with a frozen terminal; one small request, and none while bytes come in.
+    /// of a person's patience with a frozen terminal; one small request, and none while bytes come in. Without flows,
+    /// every fourth time.
     pub heartbeat_every: Duration,
     /// Wait before the notices are asked for again after their stream ended.
     pub notices_retry: Duration,

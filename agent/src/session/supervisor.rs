@@ -54,6 +54,10 @@ struct Supervisor {
     next_number: u64,
 }
 
+/// A tunnel without flows is probed at every fourth beat only, in step with QUIC's own keep-alive (20 s), so that it
+/// wakes no radio more often.
+const IDLE_BEATS: u32 = 4;
+
 /// Why a tunnel did not come up.
 enum NoTunnel {
     /// The gateway does not want this device.
@@ -108,16 +112,21 @@ impl Supervisor {
     async fn hold(&mut self, tunnel: &Arc<Tunnel>) {
         let mut heartbeat = tokio::time::interval(self.shared.timing.heartbeat_every);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut heard = None;
+        let (mut heard, mut beat) = (None, 0u32);
         loop {
             let nudge = tokio::select! {
                 () = tunnel.leaving.cancelled() => return,
                 nudge = self.nudges.recv() => nudge,
                 _ = heartbeat.tick() => {
+                    beat = beat.wrapping_add(1);
                     // Silent flows (an SSH session) would hang on a dead gateway until the idle time is over.
                     let down = self.shared.flows.sums().bytes_down;
-                    let silent = heard.replace(down) == Some(down) && self.shared.flows.carried_by(tunnel.number) > 0;
-                    if silent { Some(Nudge::Suspect(tunnel.number)) } else { Some(Nudge::Wanted) }
+                    let silent = heard.replace(down) == Some(down);
+                    let due = self.shared.flows.carried_by(tunnel.number) > 0 || beat % IDLE_BEATS == 0;
+                    if !(silent && due) {
+                        continue;
+                    }
+                    Some(Nudge::Suspect(tunnel.number))
                 }
             };
             let doubtful = match nudge {

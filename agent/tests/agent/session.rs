@@ -158,6 +158,18 @@ async fn a_gateway_that_dies_without_a_word_is_found_again_within_three_seconds(
 }
 
 #[tokio::test]
+async fn an_agent_that_nobody_asks_for_anything_finds_a_restarted_gateway_too() {
+    let gateway = Gateway::start(&CITY).await;
+    let timing = Timing { heartbeat_every: Duration::from_millis(50), ..timing() };
+    let pc = Pc::start_with(&CITY, gateway.address, timing, Preference::QuicFirst);
+    pc.up().await;
+    let address = gateway.kill().await;
+    let mut again = Gateway::start_at(&CITY, address).await;
+    let (_, statement) = again.attested().await;
+    assert_eq!(statement.sequence, 0);
+}
+
+#[tokio::test]
 async fn a_draining_gateway_gets_no_new_flows_and_its_open_ones_live_on() {
     let target = tcp(systems::echo().await);
     let mut gateway = Gateway::start(&CITY).await;
