@@ -398,3 +398,51 @@ pub fn literal(target: &Target) -> Option<IpAddr> {
         Host::Name(_) => None,
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Who a test's session is, without a handshake.
+    pub(crate) fn identified(place: Option<&str>) -> Identified {
+        let name = hitotsu_model::identity::HolderName {
+            org: "test.example".parse().unwrap(),
+            profile: Profile::Device,
+            id: DeviceId(uuid::Uuid::nil()),
+        };
+        let serial: Serial = "01".parse().unwrap();
+        let peer = PeerIdentity {
+            name,
+            authority: serial.clone(),
+            serial,
+            not_before: Timestamp(0),
+            not_after: Timestamp::MAX,
+            spki: Vec::new(),
+            spki_sha256: [0; 32],
+        };
+        Identified {
+            peer,
+            person: None,
+            ownership: Ownership::Issued,
+            level: AssuranceLevel::L1,
+            place: place.map(|place| place.parse().unwrap()),
+            source: IpAddr::from([192, 0, 2, 1]),
+        }
+    }
+
+    #[test]
+    fn a_name_that_selects_nothing_still_counts_every_system_at_the_address() {
+        let bundle = hitotsu_policy::sample::sample(&hitotsu_policy::sample::SampleSettings {
+            org: "test.example".parse().unwrap(),
+            demo: None,
+            firewall_for_tier3: true,
+        });
+        let bundle = Bundle::compile(&bundle).unwrap();
+        let target = Target::parse("chat.city.internal:443", hitotsu_model::resource::Transport::Tcp).unwrap();
+        let named: Vec<ResourceId> = bundle.named(&target).into_iter().cloned().collect();
+        assert_eq!(named.len(), 1);
+        let address = IpAddr::from([10, 10, 1, 7]);
+        assert_eq!(resources_at(&bundle, &named, &target, address), named, "no system is counted twice");
+        assert_eq!(resources_at(&bundle, &[], &target, address), named, "the address alone selects it too");
+    }
+}

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 
+mod audit;
 mod ca;
 mod check;
 mod device;
@@ -54,9 +55,13 @@ enum Command {
     /// List, show and revoke devices.
     #[command(subcommand)]
     Device(device::Command),
-    /// List and end sessions.
+    /// Read and verify the audit log.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Issue, list, revoke and rotate certificates; sign a CRL.
     #[command(subcommand)]
     Ca(ca::Command),
+    /// List and end sessions.
     #[command(subcommand)]
     Session(session::Command),
     /// Check, reload and explain the policy bundle.
@@ -157,6 +162,7 @@ fn run(command: Command, context: &Context) -> Result<ExitCode, CliError> {
         Command::EnrolCode(args) => short(enrol_code::run(args, context)),
         Command::Device(command) => short(device::run(command, context)),
         Command::Ca(command) => short(ca::run(command, context)),
+        Command::Audit(command) => audit::run(command, context),
         Command::Session(command) => short(session::run(command, context)),
         Command::Policy(command) => short(policy::run(command, context)),
     }

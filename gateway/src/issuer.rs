@@ -26,7 +26,7 @@ pub use process::{IssuerError, run, supervise};
 pub(crate) use service::Bucket;
 
 /// How long a request may take: a signature takes below a millisecond, a restart of the issuer a second or two.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How often an issuer that is not there yet is looked for: it is starting, and reading its key takes most of a second.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 

@@ -329,3 +329,67 @@ impl Session {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admission::tests::identified;
+
+    fn session(place: Option<&str>) -> Session {
+        Session::new(SessionId(uuid::Uuid::nil()), identified(place), "h3", Timestamp(0))
+    }
+
+    fn flow(id: u64) -> Arc<LiveFlow> {
+        let target = Target::parse("chat.example:443", hitotsu_model::resource::Transport::Tcp).unwrap();
+        Arc::new(LiveFlow::new(FlowId(id), 0, target, Timestamp(0)))
+    }
+
+    #[test]
+    fn a_path_that_moves_may_lose_a_place_and_never_gains_one() {
+        let office: PlaceId = "miyamae-ward-office".parse().unwrap();
+        let at_home = session(None);
+        assert!(!at_home.path_moved(Some(&office)), "a forged source address gains nothing");
+        assert_eq!(at_home.place(), None);
+        let in_office = session(Some("miyamae-ward-office"));
+        assert!(!in_office.path_moved(Some(&office)), "the same place stays");
+        assert!(in_office.path_moved(None));
+        assert!(!in_office.path_moved(Some(&office)), "and does not come back without a handshake");
+        assert_eq!(in_office.place(), None);
+    }
+
+    #[test]
+    fn an_ended_session_takes_no_flow_and_has_cut_all_of_its_own() {
+        let session = session(None);
+        let open = flow(1);
+        assert!(session.register(open.clone(), 10));
+        session.end(Code::DeviceRevoked);
+        assert!(open.cut.is_cancelled());
+        assert_eq!(open.cut_code(), Some(Code::DeviceRevoked));
+        assert!(!session.register(flow(2), 10));
+    }
+
+    #[test]
+    fn one_session_cannot_take_all_flows() {
+        let session = session(None);
+        assert!(session.register(flow(1), 1));
+        assert!(!session.register(flow(2), 1));
+        session.unregister(FlowId(1));
+        assert!(session.register(flow(2), 1));
+    }
+
+    #[test]
+    fn a_device_that_does_not_read_its_notices_loses_the_stream_and_holds_no_memory() {
+        let session = session(None);
+        let mut stream = session.open_notices(Language::En);
+        for _ in 0..=NOTICES_MAX {
+            session.notify(Notice::Still);
+        }
+        let mut kept = 0;
+        while stream.try_recv().is_ok() {
+            kept += 1;
+        }
+        assert_eq!(kept, NOTICES_MAX);
+        assert_eq!(stream.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
+        assert_eq!(session.language(), Language::En);
+    }
+}

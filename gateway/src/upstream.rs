@@ -154,3 +154,20 @@ fn code_of(error: &io::Error) -> Code {
         Code::UpstreamUnreachable
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_says_becomes_the_reason_that_the_user_reads() {
+        for (kind, code) in [
+            (io::ErrorKind::ConnectionRefused, Code::UpstreamRefused),
+            (io::ErrorKind::ConnectionReset, Code::UpstreamReset),
+            (io::ErrorKind::TimedOut, Code::UpstreamTimeout),
+            (io::ErrorKind::HostUnreachable, Code::UpstreamUnreachable),
+        ] {
+            assert_eq!(code_of(&io::Error::from(kind)), code);
+        }
+    }
+}

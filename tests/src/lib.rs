@@ -2,12 +2,14 @@
 //! loopback, and devices that tests drive themselves, honest or not.
 //!
 //! - [`process`] starts programs and ends them by their id, whatever happens.
+//! - [`bundle`] writes the policy bundle of the tests.
 //! - [`systems`] are small internal systems: echo over TCP and UDP, a source that never ends, a port that refuses.
 //! - [`world`] puts an organisation and its gateway together.
 //! - [`device`] is a device without our agent: it enrols, dials, attests and says what a test wants it to say.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+pub mod bundle;
 pub mod device;
 pub mod process;
 pub mod systems;

@@ -56,13 +56,15 @@ pub(crate) fn load(config: &Config) -> Result<Credentials, CredentialError> {
     let trust = Trust::new(root, config.org.clone()).map_err(|error| content(&config.root, error))?;
     let trust = Arc::new(trust);
     let chain = certificates(&config.server_chain)?;
-    let key = server_key(config)?;
-    let certified = certified_key(chain, Arc::new(key));
-    let certificates: Arc<dyn ResolvesServerCert> = Arc::new(SingleCertAndKey::from(certified));
+    let key = Arc::new(server_key(config)?);
+    // A machine that enrols knows the root by its fingerprint only, so there the chain ends with the root itself.
+    let enrol_chain: Vec<_> = chain.iter().cloned().chain([root.clone()]).collect();
+    let enrol_certificates = Arc::new(SingleCertAndKey::from(certified_key(enrol_chain, key.clone())));
+    let certificates: Arc<dyn ResolvesServerCert> = Arc::new(SingleCertAndKey::from(certified_key(chain, key)));
     let mut enrol_tls = rustls::ServerConfig::builder_with_provider(crypto::provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_no_client_auth()
-        .with_cert_resolver(certificates.clone());
+        .with_cert_resolver(enrol_certificates);
     enrol_tls.alpn_protocols = vec![hitotsu_model::control::ENROL_ALPN.to_vec()];
     // Shares no resumption with anything: an enrolment connection is used once.
     enrol_tls.session_storage = Arc::new(NoServerSessionStorage {});

@@ -1,0 +1,176 @@
+//! What happens when something breaks: the policy, the gateway, the database, the load.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hitotsu_model::code::Code;
+use hitotsu_model::control::Notice;
+use hitotsu_tests::bundle::{PERSON, TestBundle};
+use hitotsu_tests::device::good_posture;
+use hitotsu_tests::process::PATIENCE;
+use hitotsu_tests::systems;
+use hitotsu_tests::world::World;
+use hitotsu_tunnel::dialer::Preference;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+#[tokio::test]
+async fn a_broken_bundle_changes_nothing_and_says_file_line_and_remedy() {
+    let echo = systems::echo().await;
+    let bundle = TestBundle::new().tcp("echo", echo.address);
+    let world = World::new(&bundle.files()).await;
+    let connected = world.enrol(PERSON).await.connect().await;
+    let authority = format!("echo.test.internal:{}", echo.address.port());
+    world.write_bundle(&bundle.clone().rule("permit (principal in Group::\"nobody-here\", action, resource);").files());
+    let (code, _, errors) = world.try_gateway_command(&["policy", "reload"]).await;
+    assert_eq!(code, 1);
+    assert!(errors.contains("rules/tests.cedar") && errors.contains("nobody-here"), "{errors}");
+    connected.open(&authority).await.expect("the old bundle still serves");
+    assert!(world.figure("hitotsu_policy_refused_total").await >= 1.0);
+
+    world.write_bundle(&TestBundle::new().system("echo", "tier3", &[echo.address], "tcp").files());
+    world.gateway_command(&["policy", "reload"]).await;
+    assert_eq!(connected.open(&authority).await.unwrap_err().code, Code::NotPermitted);
+}
+
+#[tokio::test]
+async fn a_new_bundle_cuts_what_it_no_longer_permits_and_the_device_is_told() {
+    let endless = systems::endless().await;
+    let world = World::new(&TestBundle::new().tcp("endless", endless.address).files()).await;
+    let connected = world.enrol(PERSON).await.connect().await;
+    let path = format!("{}/notices", hitotsu_model::control::CONTROL_PATH);
+    let (_, mut notices) = connected.connection.stream(&path, http::HeaderMap::new()).await.expect("a stream");
+    let authority = format!("endless.test.internal:{}", endless.address.port());
+    let (_send, mut recv) = connected.open(&authority).await.expect("opens");
+    assert!(recv.recv().await.expect("received").is_some());
+    world.write_bundle(&TestBundle::new().system("endless", "tier3", &[endless.address], "tcp").files());
+    world.gateway_command(&["policy", "reload"]).await;
+    let cut = async { while let Ok(Some(_)) = recv.recv().await {} };
+    timeout(Duration::from_secs(1), cut).await.expect("the flow is cut within a second");
+    let mut text = Vec::new();
+    let told = async {
+        loop {
+            text.extend_from_slice(&notices.recv().await.expect("received").expect("goes on"));
+            let lines = String::from_utf8_lossy(&text).into_owned();
+            let cut = lines.lines().filter_map(|line| serde_json::from_str::<Notice>(line).ok()).find_map(|notice| {
+                if let Notice::Cut { target, problem, .. } = notice { Some((target, problem)) } else { None }
+            });
+            if let Some(cut) = cut {
+                return cut;
+            }
+        }
+    };
+    let (target, problem) = timeout(PATIENCE, told).await.expect("the device is told");
+    assert_eq!(target.authority(), authority);
+    assert_eq!(problem.code, Code::NotPermitted);
+}
+
+#[tokio::test]
+async fn a_gateway_killed_and_started_again_serves_within_three_seconds_and_lost_no_record() {
+    let echo = systems::echo().await;
+    let mut world = World::new(&TestBundle::new().tcp("echo", echo.address).files()).await;
+    let device = world.enrol(PERSON).await;
+    let connected = device.connect().await;
+    let authority = format!("echo.test.internal:{}", echo.address.port());
+    let open_flow = connected.open(&authority).await.expect("opens");
+    let begun = Instant::now();
+    world.kill_gateway().await;
+    world.start_gateway().await;
+    let again = device.connect().await;
+    let back = again.open(&authority).await.expect("opens again");
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    drop((open_flow, back));
+    let report = world.gateway_command(&["audit", "verify"]).await;
+    assert_eq!(report["damage"].as_array().map(Vec::len), Some(0), "{report}");
+    let tail = world.gateway_command(&["audit", "tail", "-n", "1000"]).await.to_string();
+    for expected in ["device-enrolled", "flow-intent", "gateway-started"] {
+        assert!(tail.contains(expected), "{expected}: {tail}");
+    }
+    let orphans = tail.split("\"closed_intents\":[").filter(|part| part.starts_with(|c: char| c.is_ascii_digit()));
+    assert_eq!(orphans.count(), 1, "the second start closes the flow that was open: {tail}");
+}
+
+#[tokio::test]
+async fn a_thousand_flows_opened_at_once_all_open() {
+    let echo = systems::echo().await;
+    let world = World::new(&TestBundle::new().tcp("echo", echo.address).files()).await;
+    let connected = std::sync::Arc::new(world.enrol(PERSON).await.connect().await);
+    let authority = format!("echo.test.internal:{}", echo.address.port());
+    let mut tasks = JoinSet::new();
+    for number in 0..1000_u32 {
+        let (connected, authority) = (connected.clone(), authority.clone());
+        tasks.spawn(async move {
+            let (mut send, mut recv) = connected.open(&authority).await.expect("opens");
+            send.send(Bytes::copy_from_slice(&number.to_be_bytes())).await.expect("sent");
+            let mut got = Vec::new();
+            while got.len() < 4 {
+                let batch = recv.recv().await.expect("received").expect("not ended");
+                got.extend_from_slice(&batch.into_bytes());
+            }
+            assert_eq!(got, number.to_be_bytes());
+        });
+    }
+    while let Some(done) = timeout(PATIENCE, tasks.join_next()).await.expect("in time") {
+        done.expect("each flow carries its own bytes");
+    }
+}
+
+#[tokio::test]
+async fn a_locked_database_stops_no_enrolled_device() {
+    let echo = systems::echo().await;
+    let world = World::new(&TestBundle::new().tcp("echo", echo.address).files()).await;
+    let device = world.enrol(PERSON).await;
+    let code = world.enrol_code(Some(PERSON), "issued").await;
+    let database = world.org_dir().join("gateway.sqlite");
+    let lock = "import sqlite3,sys\nc=sqlite3.connect(sys.argv[1],isolation_level=None)\nc.execute('BEGIN EXCLUSIVE')\n\
+                print('{\"locked\":true}',flush=True)\nsys.stdin.read()\nimport time\ntime.sleep(60)";
+    let mut command = tokio::process::Command::new("python3");
+    command.args(["-c", lock]).arg(&database);
+    let mut holder = hitotsu_tests::process::Running::start(command);
+    holder.next_json().await;
+    let connected = device.connect().await;
+    connected.open(&format!("echo.test.internal:{}", echo.address.port())).await.expect("opens");
+    let key = std::sync::Arc::new(
+        hitotsu_pki::key::PrivateKey::generate_p256(&ring::rand::SystemRandom::new()).expect("a key"),
+    );
+    let refused = world.redeem(&code, key.clone()).await.expect_err("the database is locked");
+    assert_eq!(refused.code, Code::StoreUnavailable);
+    holder.kill().await;
+    world.redeem(&code, key).await.expect("the code is still good");
+}
+
+#[tokio::test]
+async fn a_draining_gateway_lets_open_flows_end_and_takes_nothing_new() {
+    let echo = systems::echo().await;
+    let mut world = World::new(&TestBundle::new().tcp("echo", echo.address).files()).await;
+    let mut connected = world.enrol(PERSON).await.dial(Preference::QuicOnly).await.expect("dials");
+    connected.attest(good_posture()).await.expect("is believed");
+    let authority = format!("echo.test.internal:{}", echo.address.port());
+    let path = format!("{}/notices", hitotsu_model::control::CONTROL_PATH);
+    let (_, mut notices) = connected.connection.stream(&path, http::HeaderMap::new()).await.expect("a stream");
+    let (mut send, mut recv) = connected.open(&authority).await.expect("opens");
+    let mut gateway = world.gateway.take().expect("it runs");
+    let stopping = tokio::spawn(async move { gateway.terminate().await });
+    let told = async {
+        let mut text = Vec::new();
+        while !String::from_utf8_lossy(&text).contains("\"draining\"") {
+            text.extend_from_slice(&notices.recv().await.expect("received").expect("goes on"));
+        }
+    };
+    timeout(PATIENCE, told).await.expect("the device is told");
+    send.send(Bytes::from_static(b"still here")).await.expect("sent");
+    let mut got = Vec::new();
+    while got.len() < 10 {
+        let batch = timeout(PATIENCE, recv.recv()).await.expect("in time").expect("received").expect("not ended");
+        got.extend_from_slice(&batch.into_bytes());
+    }
+    assert_eq!(got, b"still here");
+    send.finish().await.expect("finished");
+    while timeout(PATIENCE, recv.recv()).await.expect("in time").expect("an orderly end").is_some() {}
+    drop((send, recv));
+    let status = timeout(PATIENCE, stopping).await.expect("it stops").expect("joined");
+    assert!(status.success(), "{status}");
+}

@@ -1,0 +1,233 @@
+//! A device and a real gateway process: what opens, what does not, and why.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use bytes::Bytes;
+use hitotsu_model::code::Code;
+use hitotsu_model::posture::{ClaimName, ClaimValue};
+use hitotsu_pki::attest::sign_statement;
+use hitotsu_tests::bundle::{PERSON, TestBundle};
+use hitotsu_tests::device::{Device, good_posture, posture_with};
+use hitotsu_tests::process::PATIENCE;
+use hitotsu_tests::systems;
+use hitotsu_tests::world::World;
+use hitotsu_tunnel::dialer::Preference;
+use hitotsu_tunnel::flow::{FlowRecv, FlowSend};
+use tokio::time::timeout;
+
+async fn world_with_echo() -> (World, systems::System, Device) {
+    let echo = systems::echo().await;
+    let world = World::new(&TestBundle::new().tcp("echo", echo.address).files()).await;
+    let device = world.enrol(PERSON).await;
+    (world, echo, device)
+}
+
+fn authority(system: &str, address: std::net::SocketAddr) -> String {
+    format!("{system}.test.internal:{}", address.port())
+}
+
+async fn echoes(send: &mut FlowSend, recv: &mut FlowRecv, text: &'static str) {
+    send.send(Bytes::from_static(text.as_bytes())).await.expect("sent");
+    let mut got = Vec::new();
+    while got.len() < text.len() {
+        let batch = timeout(PATIENCE, recv.recv()).await.expect("in time").expect("received").expect("not ended");
+        got.extend_from_slice(&batch.into_bytes());
+    }
+    assert_eq!(got, text.as_bytes());
+}
+
+#[tokio::test]
+async fn an_enrolled_and_attested_device_reaches_a_system_over_each_transport() {
+    let (_world, echo, device) = world_with_echo().await;
+    for preference in [Preference::QuicOnly, Preference::Http2Only] {
+        let mut connected = device.dial(preference).await.expect("dials");
+        connected.attest(good_posture()).await.expect("is believed");
+        let (mut send, mut recv) = connected.open(&authority("echo", echo.address)).await.expect("opens");
+        echoes(&mut send, &mut recv, "一つのトンネル").await;
+        send.finish().await.expect("finished");
+        assert!(timeout(PATIENCE, recv.recv()).await.expect("in time").expect("ended").is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_device_without_evidence_opens_nothing() {
+    let (_world, echo, device) = world_with_echo().await;
+    let connected = device.dial(Preference::QuicOnly).await.expect("dials");
+    let problem = connected.open(&authority("echo", echo.address)).await.unwrap_err();
+    assert_eq!(problem.code, Code::EvidenceMissing);
+    assert_eq!(problem.help_code, 200_201);
+}
+
+#[tokio::test]
+async fn a_flow_that_comes_before_the_first_evidence_waits_for_it() {
+    let (_world, echo, device) = world_with_echo().await;
+    let mut connected = device.dial(Preference::QuicOnly).await.expect("dials");
+    let authority = authority("echo", echo.address);
+    let flow = connected.connection.open_tcp(&authority, http::HeaderMap::new()).await.expect("a stream");
+    connected.attest(good_posture()).await.expect("is believed");
+    timeout(PATIENCE, flow.response.ready()).await.expect("in time").expect("opens");
+}
+
+#[tokio::test]
+async fn a_bad_state_is_refused_with_its_code_sentence_and_remedy_and_unknown_is_bad() {
+    let (_world, echo, device) = world_with_echo().await;
+    let authority = authority("echo", echo.address);
+    for value in [ClaimValue::Bool(false), ClaimValue::Unknown("no way to tell".to_owned())] {
+        let mut connected = device.dial(Preference::QuicOnly).await.expect("dials");
+        let answer = connected.attest(posture_with(ClaimName::FirewallOn, value)).await.expect("is believed");
+        assert!(answer.findings.contains(&Code::FirewallOff), "{answer:?}");
+        let problem = connected.open(&authority).await.unwrap_err();
+        assert_eq!(problem.code, Code::FirewallOff);
+        assert_eq!(problem.title, "ファイアウォールが無効です。");
+        assert!(!problem.remedy.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_live_flow_is_cut_when_the_state_goes_bad_and_access_comes_back() {
+    let endless = systems::endless().await;
+    let world = World::new(&TestBundle::new().tcp("endless", endless.address).files()).await;
+    let mut connected = world.enrol(PERSON).await.connect().await;
+    let authority = authority("endless", endless.address);
+    let (_send, mut recv) = connected.open(&authority).await.expect("opens");
+    assert!(recv.recv().await.expect("received").is_some());
+    let bad = posture_with(ClaimName::ForbiddenSoftware, ClaimValue::TextList(vec!["winny".to_owned()]));
+    connected.attest(bad).await.expect("is believed");
+    let cut = async { while let Ok(Some(_)) = recv.recv().await {} };
+    timeout(PATIENCE, cut).await.expect("the flow is cut");
+    assert_eq!(connected.open(&authority).await.unwrap_err().code, Code::ForbiddenSoftware);
+    connected.attest(good_posture()).await.expect("is believed");
+    connected.open(&authority).await.expect("opens again");
+}
+
+#[tokio::test]
+async fn evidence_grows_stale_by_itself() {
+    let endless = systems::endless().await;
+    let bundle = TestBundle::new().tcp("endless", endless.address).evidence_max_age(30);
+    let world = World::new(&bundle.files()).await;
+    let connected = world.enrol(PERSON).await.connect().await;
+    // A shorter age comes into effect: the evidence of before is then too old within seconds.
+    let (_send, mut recv) = connected.open(&authority("endless", endless.address)).await.expect("opens");
+    assert!(recv.recv().await.expect("received").is_some());
+    let cut = async { while let Ok(Some(_)) = recv.recv().await {} };
+    timeout(2 * PATIENCE, cut).await.expect("the flow is cut once its evidence is 30 s old");
+    let problem = connected.open(&authority("endless", endless.address)).await.unwrap_err();
+    assert_eq!(problem.code, Code::EvidenceStale);
+}
+
+#[tokio::test]
+async fn evidence_of_another_connection_is_refused() {
+    let (_world, _echo, device) = world_with_echo().await;
+    let first = device.dial(Preference::QuicOnly).await.expect("dials");
+    let second = device.dial(Preference::QuicOnly).await.expect("dials");
+    let stolen = sign_statement(&*device.key, &first.statement(good_posture())).expect("signs");
+    let problem = second.send_evidence(&stolen).await.unwrap_err();
+    assert_eq!(problem.code, Code::EvidenceOtherConnection);
+}
+
+#[tokio::test]
+async fn a_replayed_statement_is_refused() {
+    let (_world, _echo, device) = world_with_echo().await;
+    let mut connected = device.dial(Preference::QuicOnly).await.expect("dials");
+    let first = sign_statement(&*device.key, &connected.statement(good_posture())).expect("signs");
+    connected.send_evidence(&first).await.expect("is believed");
+    assert_eq!(connected.send_evidence(&first).await.unwrap_err().code, Code::EvidenceReplayed);
+    connected.sequence = 1;
+    connected.nonce = Some("ab".repeat(32));
+    let guessed = sign_statement(&*device.key, &connected.statement(good_posture())).expect("signs");
+    assert_eq!(connected.send_evidence(&guessed).await.unwrap_err().code, Code::EvidenceReplayed);
+}
+
+#[tokio::test]
+async fn a_statement_that_was_changed_after_signing_is_refused() {
+    let (_world, _echo, device) = world_with_echo().await;
+    let connected = device.dial(Preference::QuicOnly).await.expect("dials");
+    let bad = posture_with(ClaimName::FirewallOn, ClaimValue::Bool(false));
+    let honest = sign_statement(&*device.key, &connected.statement(bad)).expect("signs");
+    let lie = serde_json::to_vec(&connected.statement(good_posture())).expect("json");
+    let forged = hitotsu_model::control::AttestRequest { statement: data_encoding::BASE64.encode(&lie), ..honest };
+    assert_eq!(connected.send_evidence(&forged).await.unwrap_err().code, Code::EvidenceInvalid);
+}
+
+#[tokio::test]
+async fn unknown_and_forbidden_names_answer_alike() {
+    let (echo, hidden) = (systems::echo().await, systems::echo().await);
+    let bundle = TestBundle::new().tcp("echo", echo.address).system("hidden", "tier3", &[hidden.address], "tcp");
+    let world = World::new(&bundle.files()).await;
+    let connected = world.enrol(PERSON).await.connect().await;
+    let mut forbidden = connected.open(&authority("hidden", hidden.address)).await.unwrap_err();
+    let mut unknown = connected.open("nowhere.test.internal:443").await.unwrap_err();
+    assert!(forbidden.rules.is_empty());
+    (forbidden.flow, unknown.flow) = (None, None);
+    assert_eq!(forbidden, unknown);
+    assert_eq!(forbidden.code, Code::NotPermitted);
+}
+
+#[tokio::test]
+async fn a_strict_system_cannot_be_reached_by_its_address_through_a_looser_range() {
+    let strict = systems::echo().await;
+    let port = strict.address.port();
+    let range = format!(
+        "[[resource]]\nid = \"range\"\ntitle_ja = \"r\"\ntitle_en = \"r\"\ntier = \"tier3\"\nprefixes = [\"127.0.0.0/8\"]\n\
+         ports = [\"tcp/{port}\"]\nallow_loopback = true\n"
+    );
+    let bundle = TestBundle::new()
+        .system("strict", "tier2", &[strict.address], "tcp")
+        .permit("strict", "context.level >= 3")
+        .resource(&range)
+        .permit("range", "true");
+    let world = World::new(&bundle.files()).await;
+    let connected = world.enrol(PERSON).await.connect().await;
+    let problem = connected.open(&format!("127.0.0.1:{port}")).await.unwrap_err();
+    assert_eq!(problem.code, Code::LevelTooLow, "{problem:?}");
+    // Another address of the range has no system, but is permitted: the dial itself is refused.
+    let problem = connected.open(&format!("127.0.0.9:{port}")).await.unwrap_err();
+    assert_eq!(problem.code, Code::UpstreamRefused, "{problem:?}");
+}
+
+#[tokio::test]
+async fn the_gateway_itself_is_never_a_system() {
+    let world = World::new(&TestBundle::new().files()).await;
+    let range = format!(
+        "[[resource]]\nid = \"self\"\ntitle_ja = \"s\"\ntitle_en = \"s\"\ntier = \"tier3\"\nprefixes = [\"127.0.0.0/8\"]\n\
+         ports = [\"tcp/{}\", \"tcp/{}\"]\nallow_loopback = true\n",
+        world.listen.port(),
+        world.metrics.port()
+    );
+    world.write_bundle(&TestBundle::new().resource(&range).permit("self", "true").files());
+    world.gateway_command(&["policy", "reload"]).await;
+    let connected = world.enrol(PERSON).await.connect().await;
+    for port in [world.listen.port(), world.metrics.port()] {
+        let problem = connected.open(&format!("127.0.0.1:{port}")).await.unwrap_err();
+        assert_eq!(problem.code, Code::AddressNotPermitted, "{problem:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_system_that_refuses_or_resets_is_told_as_such() {
+    let (refusing, reset) = (systems::refusing().await, systems::reset().await);
+    let world = World::new(&TestBundle::new().tcp("refusing", refusing).tcp("reset", reset.address).files()).await;
+    let connected = world.enrol(PERSON).await.connect().await;
+    let problem = connected.open(&authority("refusing", refusing)).await.unwrap_err();
+    assert_eq!((problem.code, problem.status), (Code::UpstreamRefused, 502));
+    let (mut send, mut recv) = connected.open(&authority("reset", reset.address)).await.expect("opens");
+    send.send(Bytes::from_static(b"x")).await.expect("sent");
+    assert!(timeout(PATIENCE, recv.recv()).await.expect("in time").is_err(), "a reset is not an end");
+}
+
+#[tokio::test]
+async fn half_close_works_towards_the_system() {
+    let count = systems::count().await;
+    let world = World::new(&TestBundle::new().tcp("count", count.address).files()).await;
+    let connected = world.enrol(PERSON).await.connect().await;
+    let (mut send, mut recv) = connected.open(&authority("count", count.address)).await.expect("opens");
+    for _ in 0..16 {
+        send.send(Bytes::from(vec![0; 65_536])).await.expect("sent");
+    }
+    send.finish().await.expect("finished");
+    let mut answer = Vec::new();
+    while let Some(batch) = timeout(PATIENCE, recv.recv()).await.expect("in time").expect("received") {
+        answer.extend_from_slice(&batch.into_bytes());
+    }
+    assert_eq!(answer, (16 * 65_536).to_string().as_bytes());
+}

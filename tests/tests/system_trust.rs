@@ -1,0 +1,192 @@
+//! Who is let in, who is told why not, and what happens to those whose standing changes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hitotsu_model::code::Code;
+use hitotsu_model::control::Catalogue;
+use hitotsu_model::identity::{HolderName, Profile};
+use hitotsu_model::ids::DeviceId;
+use hitotsu_model::time::Timestamp;
+use hitotsu_pki::authority::{Authority, Root};
+use hitotsu_pki::csr::{make_csr, verify_csr};
+use hitotsu_pki::key::PrivateKey;
+use hitotsu_pki::profile::CaKind;
+use hitotsu_pki::serial::SerialBytes;
+use hitotsu_tests::bundle::{PERSON, TestBundle};
+use hitotsu_tests::device::{Device, good_posture, now, problem};
+use hitotsu_tests::process::PATIENCE;
+use hitotsu_tests::systems;
+use hitotsu_tests::world::World;
+use hitotsu_tunnel::dialer::Preference;
+use http::StatusCode;
+use ring::rand::SystemRandom;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use secrecy::SecretString;
+use tokio::time::timeout;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn key() -> Arc<PrivateKey> {
+    Arc::new(PrivateKey::generate_p256(&SystemRandom::new()).expect("a key"))
+}
+
+fn serial() -> SerialBytes {
+    SerialBytes::draw(&SystemRandom::new()).expect("a serial")
+}
+
+/// The devices' authority of the world, with its real key.
+fn devices_authority(world: &World) -> Authority {
+    let dir = world.org_dir().join("authorities");
+    let read = |name: &str| std::fs::read_to_string(dir.join(name)).expect("a file");
+    let certificate = CertificateDer::from_pem_slice(read("devices.pem").as_bytes()).expect("a certificate");
+    let passphrase = SecretString::from(read("devices.passphrase").trim_end().to_owned());
+    let key = PrivateKey::from_encrypted_pem(&read("devices.key.pem"), &passphrase).expect("a key");
+    Authority::open(certificate, Arc::new(key)).expect("an authority")
+}
+
+/// The device with another certificate, issued by the real authority.
+fn reissued(world: &World, device: &Device, id: DeviceId, at: Timestamp) -> Device {
+    let authority = devices_authority(world);
+    let request = verify_csr(&make_csr(&*device.key).expect("a request")).expect("a good request");
+    let name = HolderName { org: device.org.clone(), profile: Profile::Device, id };
+    let issued = authority.issue(&request, &name, &[], DAY, at, serial()).expect("issued");
+    Device { id, chain: vec![issued.der, authority.certificate().clone()], ..device.clone() }
+}
+
+async fn why_refused(device: &Device, preference: Preference) -> Code {
+    let connected = device.dial(preference).await.expect("a refused device may still ask why");
+    let (status, body) = connected.get("catalogue").await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    let told = problem(&body);
+    assert!(!told.title.is_empty() && !told.remedy.is_empty());
+    let flow = connected.open("echo.test.internal:1").await.expect_err("nothing opens");
+    assert_eq!(flow.code, told.code);
+    told.code
+}
+
+#[tokio::test]
+async fn expired_early_unknown_and_revoked_devices_are_each_told_why_on_every_transport() {
+    let world = World::new(&TestBundle::new().files()).await;
+    let device = world.enrol(PERSON).await;
+    let long_ago = now().minus(30 * DAY);
+    let expired = reissued(&world, &device, device.id, long_ago);
+    let early = reissued(&world, &device, device.id, now().plus(2 * DAY));
+    let unknown = reissued(&world, &device, DeviceId(uuid::Uuid::new_v4()), now());
+    for preference in [Preference::QuicOnly, Preference::Http2Only] {
+        assert_eq!(why_refused(&expired, preference).await, Code::CertificateExpired);
+        assert_eq!(why_refused(&early, preference).await, Code::CertificateNotYetValid);
+        assert_eq!(why_refused(&unknown, preference).await, Code::DeviceUnknown);
+    }
+    world.gateway_command(&["device", "revoke", &device.id.to_string(), "--reason", "lost"]).await;
+    for preference in [Preference::QuicOnly, Preference::Http2Only] {
+        assert_eq!(why_refused(&device, preference).await, Code::DeviceRevoked);
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_organisation_does_not_get_through_the_handshake() {
+    let world = World::new(&TestBundle::new().files()).await;
+    let device = world.enrol(PERSON).await;
+    let root_key = Arc::new(PrivateKey::generate_p384(&SystemRandom::new()).expect("a key"));
+    let root = Root::create(&device.org, root_key, now(), serial()).expect("a root");
+    let ca_key = key();
+    let request = verify_csr(&make_csr(&*ca_key).expect("a request")).expect("good");
+    let ca = root.issue_ca(CaKind::Devices, &request, &[], now(), serial()).expect("an authority");
+    let authority = Authority::open(ca.der, ca_key).expect("an authority");
+    let request = verify_csr(&make_csr(&*device.key).expect("a request")).expect("good");
+    let name = HolderName { org: device.org.clone(), profile: Profile::Device, id: device.id };
+    let issued = authority.issue(&request, &name, &[], DAY, now(), serial()).expect("issued");
+    let stranger = Device { chain: vec![issued.der, authority.certificate().clone()], ..device };
+    for preference in [Preference::QuicOnly, Preference::Http2Only] {
+        // TLS 1.3 tells a client of a refused certificate only after its own side is done.
+        match stranger.dial(preference).await {
+            Err(_) => {}
+            Ok(connected) => {
+                let path = format!("{}/catalogue", hitotsu_model::control::CONTROL_PATH);
+                let asked =
+                    connected.connection.request(http::Method::GET, &path, http::HeaderMap::new(), bytes::Bytes::new());
+                assert!(timeout(PATIENCE, asked).await.expect("in time").is_err(), "{preference:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_live_tunnel_dies_with_its_device_and_a_resumed_one_is_refused() {
+    let endless = systems::endless().await;
+    let world = World::new(&TestBundle::new().tcp("endless", endless.address).files()).await;
+    let device = world.enrol(PERSON).await;
+    let dialer = device.dialer(Preference::QuicOnly);
+    let connection = dialer.dial().await.expect("dials");
+    let mut connected =
+        hitotsu_tests::device::Connected { device: device.clone(), connection, sequence: 0, nonce: None };
+    connected.attest(good_posture()).await.expect("is believed");
+    let authority = format!("endless.test.internal:{}", endless.address.port());
+    let (_send, mut recv) = connected.open(&authority).await.expect("opens");
+    assert!(recv.recv().await.expect("received").is_some());
+    world.gateway_command(&["device", "revoke", &device.id.to_string(), "--reason", "stolen"]).await;
+    let cut = async { while let Ok(Some(_)) = recv.recv().await {} };
+    timeout(Duration::from_secs(2), cut).await.expect("the flow is cut within two seconds");
+    timeout(PATIENCE, connected.connection.closed()).await.expect("the tunnel is closed");
+    // The same dialer keeps TLS sessions, so this handshake may be a resumed one.
+    let connection = dialer.dial().await.expect("dials");
+    let again = hitotsu_tests::device::Connected { device, connection, sequence: 0, nonce: None };
+    let (_, body) = again.get("catalogue").await;
+    assert_eq!(problem(&body).code, Code::DeviceRevoked);
+}
+
+#[tokio::test]
+async fn an_enrolment_code_works_once_and_says_what_is_wrong_with_it() {
+    let world = World::new(&TestBundle::new().files()).await;
+    let code = world.enrol_code(Some(PERSON), "issued").await;
+    let first = key();
+    let device = world.redeem(&code, first.clone()).await.expect("enrols");
+    let again = world.redeem(&code, first).await.expect("the same key may ask again");
+    assert_eq!(device.id, again.id);
+    let other = world.redeem(&code, key()).await.expect_err("used");
+    assert_eq!((other.code, other.help_code), (Code::EnrolCodeUsed, 700_702));
+    assert_eq!(other.title, "この登録コードは使用済みです。");
+
+    let made = world.gateway_command(&["enrol-code", "--person", PERSON, "--valid", "1s"]).await;
+    let (secret, _) = made["code"].as_str().expect("a code").rsplit_once('@').expect("code@gateway");
+    let short = format!("{secret}@localhost:{}", world.listen.port()).parse().expect("a code");
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_eq!(world.redeem(&short, key()).await.expect_err("expired").code, Code::EnrolCodeExpired);
+
+    let root = devices_root(&world);
+    let secret = hitotsu_pki::enrol::EnrolSecret::from_random([7; 16]);
+    let gateway = format!("localhost:{}", world.listen.port());
+    let guessed = hitotsu_pki::enrol::EnrolCode::new(&gateway, &root, secret).expect("a code");
+    assert_eq!(world.redeem(&guessed, key()).await.expect_err("unknown").code, Code::EnrolCodeUnknown);
+}
+
+fn devices_root(world: &World) -> CertificateDer<'static> {
+    let pem = std::fs::read_to_string(world.org_dir().join("authorities").join("root.pem")).expect("the root");
+    CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate")
+}
+
+#[tokio::test]
+async fn a_shared_desk_is_bound_to_nobody_and_the_catalogue_shows_only_what_may_be_known() {
+    let (echo, hidden) = (systems::echo().await, systems::echo().await);
+    let bundle = TestBundle::new().tcp("echo", echo.address).system("hidden", "tier3", &[hidden.address], "tcp");
+    let world = World::new(&bundle.files()).await;
+    let connected = world.enrol(PERSON).await.connect().await;
+    let (status, body) = connected.get("catalogue").await;
+    assert_eq!(status, StatusCode::OK);
+    let catalogue: Catalogue = serde_json::from_slice(&body).expect("a catalogue");
+    let shown: Vec<&str> = catalogue.entries.iter().map(|entry| entry.resource.as_str()).collect();
+    assert_eq!(shown, ["echo"]);
+    assert!(catalogue.entries[0].allowed);
+    assert_eq!(catalogue.person.map(|person| person.to_string()).as_deref(), Some(PERSON));
+
+    let code = world.enrol_code(None, "shared-desk").await;
+    let desk = world.redeem(&code, key()).await.expect("enrols").connect().await;
+    let (_, body) = desk.get("catalogue").await;
+    let catalogue: Catalogue = serde_json::from_slice(&body).expect("a catalogue");
+    assert_eq!(catalogue.person, None);
+    assert!(catalogue.entries.is_empty(), "{catalogue:?}");
+}
