@@ -28,7 +28,7 @@ use uuid::Uuid;
 use crate::audit::{AuditError, AuditLog};
 use crate::clock;
 use crate::issuer::{IssuerClient, IssuerFault};
-use crate::registry::Registry;
+use crate::registry::{Copy, Registry};
 use crate::store::{NewEnrolCode, Store, StoreError};
 
 /// Longest time that an enrolment code may be valid: a week covers a parcel to a home.
@@ -41,6 +41,8 @@ pub struct AdminState {
     pub store: Store,
     /// The live registry.
     pub registry: Registry,
+    /// Its copy on disk, for a start without the database.
+    pub copy: Copy,
     /// The audit log.
     pub audit: AuditLog,
     /// The issuer.
@@ -89,7 +91,8 @@ pub enum ChangeError {
 impl IntoResponse for ChangeError {
     fn into_response(self) -> Response {
         let status = match &self {
-            Self::Audit(_) | Self::Store(StoreError::Unavailable(_) | StoreError::Content { .. }) => {
+            Self::Audit(_)
+            | Self::Store(StoreError::Unavailable(_) | StoreError::Lost(_) | StoreError::Content { .. }) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Issuer(_) => StatusCode::BAD_GATEWAY,
@@ -110,12 +113,17 @@ impl AdminState {
         Ok(())
     }
 
-    /// Puts what the database holds now into the registry.
+    /// Puts what the database holds now into the registry, then into its copy on disk.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn refresh(&self) -> Result<(), StoreError> {
         self.registry.replace(self.store.load_registry().await?);
+        let (copy, snapshot) = (self.copy.clone(), self.registry.snapshot());
+        let written = tokio::task::spawn_blocking(move || copy.write(&snapshot)).await;
+        if let Err(error) = written.unwrap_or_else(|failed| Err(std::io::Error::other(failed))) {
+            tracing::warn!(%error, "the copy of the registry could not be written");
+        }
         Ok(())
     }
 }

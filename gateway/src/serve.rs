@@ -18,7 +18,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, AdminState};
-use crate::audit::AuditLog;
+use crate::audit::{AuditLog, Recovery};
 use crate::bundle_dir;
 use crate::clock;
 use crate::config::Config;
@@ -28,7 +28,7 @@ use crate::gateway::{Gateway, Parts};
 use crate::issuer::{self, IssuerClient};
 use crate::metrics::{self, Metrics};
 use crate::operate;
-use crate::registry::Registry;
+use crate::registry::{Copy, Registry, RegistrySnapshot};
 use crate::session;
 use crate::store::Store;
 use crate::watch;
@@ -93,6 +93,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
     let credentials = credentials::load(&config)?;
     let bundle = Arc::new(bundle_dir::load(&config.policy_dir)?);
     let (audit, recovery) = AuditLog::open(&config.audit_dir, clock::now())?;
+    tell(&recovery);
     let started = AuditEvent::GatewayStarted {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         closed_intents: recovery.orphans.clone(),
@@ -100,8 +101,8 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
     audit.append(AuditRecord { at: clock::now(), event: started }, Durability::Durable).await?;
     let loaded = AuditEvent::PolicyLoaded { bundle: bundle.version().to_owned(), before: None };
     audit.append(AuditRecord { at: clock::now(), event: loaded }, Durability::Durable).await?;
-    let store = Store::open(&config.database).await?;
-    let registry = Registry::new(store.load_registry().await?);
+    let (store, snapshot) = recall(&config).await?;
+    let registry = Registry::new(snapshot);
 
     let listener = Listener::bind(ListenerConfig {
         address: config.listen,
@@ -150,6 +151,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
     let admin_state = AdminState {
         store,
         registry,
+        copy: Copy::beside(&config.database),
         audit: audit.clone(),
         issuer: IssuerClient::new(&config.issuer_socket),
         root: gateway.trust.root().clone(),
@@ -182,6 +184,46 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
     audit.append(stopped, Durability::Durable).await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The database and what it holds; where it does not answer, what it held last.
+async fn recall(config: &Config) -> Result<(Store, RegistrySnapshot), ServeError> {
+    let copy = Copy::beside(&config.database);
+    // A database that was there and is gone is a lost one: an empty new one would lock everybody out.
+    let lost = !config.database.exists() && copy.exists();
+    let opened = match Store::open_unless(lost, &config.database).await {
+        Ok(store) => store.load_registry().await.map(|snapshot| (store, snapshot)),
+        Err(error) => Err(error),
+    };
+    match opened {
+        Ok((store, snapshot)) => {
+            if let Err(error) = copy.write(&snapshot) {
+                tracing::warn!(%error, "the copy of the registry could not be written");
+            }
+            Ok((store, snapshot))
+        }
+        Err(error) => match copy.read() {
+            Ok(snapshot) => {
+                tracing::error!(%error, "serving those who are enrolled from the copy of the registry; mend the database");
+                Ok((Store::absent(&config.database), snapshot))
+            }
+            Err(_) => Err(error.into()),
+        },
+    }
+}
+
+/// Says what the audit log was found like.
+fn tell(recovery: &Recovery) {
+    for damage in &recovery.damage {
+        tracing::error!(%damage, "the audit log is damaged; see `hitotsu-gateway audit verify`");
+    }
+    if let Some(torn) = &recovery.torn_tail {
+        let kept_as = torn.kept_as.display();
+        tracing::warn!(bytes = torn.bytes, %kept_as, "the last run died while it wrote the audit log; the torn end is kept");
+    }
+    if !recovery.orphans.is_empty() {
+        tracing::warn!(flows = recovery.orphans.len(), "flows of the last run are closed: it did not stop in order");
+    }
 }
 
 /// Accepts until told to stop, then drains.

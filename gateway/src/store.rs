@@ -3,7 +3,8 @@
 //! It is written when devices and certificates change, and read at the start; the serving path works from the
 //! [`crate::registry`] in memory, so a lost or locked database stops nobody who is enrolled.
 
-use std::path::Path;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hitotsu_model::identity::{Ownership, Profile};
@@ -23,6 +24,9 @@ pub use codes::{EnrolCodeRow, NewEnrolCode, RedeemError, Redeemed};
 /// How long a statement waits for another process that writes, before the database counts as locked.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a statement waits for a connection: beyond it, a person thinks that nothing happens.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Connections at once: one writes, others read.
 const CONNECTIONS_MAX: u32 = 4;
 
@@ -32,6 +36,9 @@ pub enum StoreError {
     /// It does not answer: locked, gone, or broken.
     #[error("the database does not answer: {0}; see whether another program holds it or its disk is full")]
     Unavailable(String),
+    /// It was there once.
+    #[error("the database `{0}` is gone; restore it, or remove the copy beside it to begin with an empty one")]
+    Lost(PathBuf),
     /// It holds something that this version cannot read.
     #[error("the database holds `{value}` as {what}, which this version cannot read; was it written by a newer one?")]
     Content {
@@ -85,22 +92,48 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens or makes the database at `path`, and brings its tables up to this version.
+    /// Opens or makes the database at `path` (mode 0600), and brings its tables up to this version.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_waiting(path, BUSY_TIMEOUT).await
+    }
+
+    /// As [`Store::open`], but not if it is known to be `lost`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn open_unless(lost: bool, path: &Path) -> Result<Self, StoreError> {
+        if lost {
+            return Err(StoreError::Lost(path.to_path_buf()));
+        }
+        Self::open(path).await
+    }
+
+    async fn open_waiting(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
+        let closed = std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+        closed.map_err(|error| StoreError::Unavailable(format!("`{}`: {error}", path.display())))?;
+        let store = Self { pool: Self::pool(path, busy_timeout) };
+        let migrated = sqlx::migrate!("./migrations").run(&store.pool).await;
+        migrated.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(store)
+    }
+
+    /// A store whose database does not answer now. Each use tries anew, so that it comes back by itself.
+    #[must_use]
+    pub fn absent(path: &Path) -> Self {
+        Self { pool: Self::pool(path, BUSY_TIMEOUT) }
+    }
+
+    fn pool(path: &Path, busy_timeout: Duration) -> SqlitePool {
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT);
-        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).connect_with(options).await?;
-        let migrated = sqlx::migrate!("./migrations").run(&pool).await;
-        migrated.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Self { pool })
+            .busy_timeout(busy_timeout);
+        SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(PATIENCE).connect_lazy_with(options)
     }
 
     /// Everything that the serving path needs.

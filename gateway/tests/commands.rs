@@ -71,6 +71,29 @@ fn an_authority_is_rotated_with_the_root_key_and_the_gateway_serves_with_it() {
 }
 
 #[test]
+fn a_gateway_starts_without_its_database_for_those_who_are_enrolled_and_refuses_changes() {
+    let org = Org::new();
+    let gateway = org.serve();
+    let relay = |out: &str| org.dir.path().join(out);
+    let issued = org.json(&["ca", "issue", "--profile", "relay", "--out", path(&relay("one"))]);
+    drop(gateway);
+    let database = org.root().join("gateway.sqlite");
+    for side in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{side}", database.display()));
+    }
+    std::fs::write(&database, "whatever overwrote the database, long enough for SQLite to look at").unwrap();
+    let gateway = org.serve();
+    assert_eq!(org.json(&["device", "list"])[0]["id"], issued["holder"]);
+    let refused = org.refused(&["ca", "issue", "--profile", "relay", "--out", path(&relay("two"))]);
+    assert!(refused.contains("the database does not answer"), "{refused}");
+    drop(gateway);
+    std::fs::remove_file(&database).unwrap();
+    let _gateway = org.serve();
+    assert_eq!(org.json(&["device", "list"])[0]["id"], issued["holder"]);
+    assert!(!database.exists(), "no empty database takes its place");
+}
+
+#[test]
 fn wrong_commands_say_what_to_do_instead() {
     let org = Org::new();
     let out = org.dir.path().join("out");

@@ -165,7 +165,7 @@ async fn a_torn_tail_is_cut_aside_and_reported() {
     let path = segment(dir.path(), 0);
     let mut bytes = std::fs::read(&path).unwrap();
     let whole = bytes.len();
-    bytes.extend_from_slice(&bytes[112..150].to_vec());
+    bytes.extend_from_within(112..150);
     std::fs::write(&path, &bytes).unwrap();
     let (log, recovery) = AuditLog::open(dir.path(), NOW).unwrap();
     let torn = recovery.torn_tail.unwrap();

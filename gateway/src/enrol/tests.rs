@@ -147,6 +147,7 @@ impl Door {
         let state = AdminState {
             store: Store::open(&dir.path().join("gateway.sqlite")).await.unwrap(),
             registry: registry.clone(),
+            copy: crate::registry::Copy::beside(&dir.path().join("gateway.sqlite")),
             audit,
             issuer: IssuerClient::new(&socket),
             root,

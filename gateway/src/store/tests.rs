@@ -102,3 +102,36 @@ async fn crl_numbers_go_up_by_one_and_never_repeat() {
     assert_eq!(store.next_crl_number().await.unwrap(), 1);
     assert_eq!(store.next_crl_number().await.unwrap(), 2);
 }
+
+#[tokio::test]
+async fn a_locked_database_is_told_with_its_remedy_and_stops_nobody_who_is_enrolled() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("gateway.sqlite");
+    let store = Store::open_waiting(&path, Duration::from_millis(50)).await.unwrap();
+    store.insert_enrol_code(&code(7)).await.unwrap();
+    let device = store.redeem(&code(7).secret_hash, &[1; 32], "linux", NOW).await.unwrap().device;
+    let registry = crate::registry::Registry::new(store.load_registry().await.unwrap());
+
+    let mut other = store.pool.acquire().await.unwrap().detach();
+    sqlx::query("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
+    let error = store.revoke_device(device.id, "lost", NOW).await.unwrap_err();
+    assert!(error.to_string().contains("the database does not answer"), "{error}");
+    assert!(error.to_string().contains("another program holds it"), "{error}");
+    assert!(registry.snapshot().device(&device.id).is_some());
+
+    sqlx::query("COMMIT").execute(&mut other).await.unwrap();
+    store.revoke_device(device.id, "lost", NOW).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_database_is_closed_to_others_and_another_file_is_refused() {
+    let (dir, _store) = store().await;
+    for entry in std::fs::read_dir(dir.path()).unwrap() {
+        let path = entry.unwrap().path();
+        assert!(!crate::files::others_may(&path).unwrap(), "{}", path.display());
+    }
+    let other = dir.path().join("other");
+    std::fs::write(&other, "not a database at all, though long enough to be looked at as one by SQLite").unwrap();
+    let error = Store::open(&other).await.unwrap_err();
+    assert!(error.to_string().contains("not a database"), "{error}");
+}
