@@ -43,7 +43,7 @@ use crate::people::{Group, Person};
 use crate::place::Place;
 use crate::resource::Resource;
 use crate::rules;
-use crate::source::{Sink, Source};
+use crate::source::{Sink, Source, line_starts};
 use crate::subject::{PreparedSubject, Subject};
 use crate::table::{Row, TestOutcome};
 
@@ -277,8 +277,9 @@ struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    fn sort(files: &'a BTreeMap<String, String>, sink: &'a Sink) -> Self {
-        let all: Vec<Source<'a>> = files.iter().map(|(file, text)| Source { file, text, sink }).collect();
+    fn sort(files: &'a BTreeMap<String, String>, starts: &'a [Vec<usize>], sink: &'a Sink) -> Self {
+        let sources = files.iter().zip(starts).map(|((file, text), starts)| Source { file, text, starts, sink });
+        let all: Vec<Source<'a>> = sources.collect();
         if all.len() > FILES_MAX {
             let remedy = "join files";
             sink.push(BundleError {
@@ -336,7 +337,8 @@ fn is_of(file: &str, kind: &str) -> bool {
 }
 
 fn compile(files: &BTreeMap<String, String>, sink: &Sink) -> Option<(Bundle, PolicySet)> {
-    let files_by_kind = Files::sort(files, sink);
+    let starts: Vec<Vec<usize>> = files.values().map(|text| line_starts(text)).collect();
+    let files_by_kind = Files::sort(files, &starts, sink);
     let settings = match files_by_kind.of("bundle.toml").first() {
         Some(source) => settings::read(*source),
         None => {

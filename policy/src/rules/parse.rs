@@ -15,7 +15,7 @@ use crate::rules::attribute::{Attribute, schema_text};
 use crate::rules::expression::{Expr, Operator, Rule};
 use crate::rules::lint;
 use crate::rules::lower::{Lowering, Misfit};
-use crate::source::{Sink, Source, did_you_mean};
+use crate::source::{Sink, Source, did_you_mean, line_starts};
 
 /// The floor under every bundle, with the default age of evidence.
 const BUILTIN: &str = include_str!("builtin.cedar");
@@ -42,21 +42,25 @@ struct Draft<'a> {
 /// Reads every Cedar file. What is wrong is told to the sources' sink; the rules are then incomplete.
 pub(crate) fn read(files: &[Source<'_>], evidence_seconds: i64, names: &mut Names, sink: &Sink) -> Rules {
     let builtin = BUILTIN.replace("<= 600)", &format!("<= {evidence_seconds})"));
-    let mut sources = vec![Source { file: BUILTIN_FILE, text: &builtin, sink }];
+    let starts = line_starts(&builtin);
+    let mut sources = vec![Source { file: BUILTIN_FILE, text: &builtin, starts: &starts, sink }];
     sources.extend(files.iter().filter(|source| source.file == FLOOR_FILE));
     sources.extend(files.iter().filter(|source| source.file != FLOOR_FILE));
 
     let mut drafts: Vec<Draft<'_>> = Vec::new();
+    let mut seen: BTreeMap<RuleId, (&str, usize)> = BTreeMap::new();
     for source in sources {
         for draft in read_file(source) {
-            match drafts.iter().find(|earlier| earlier.id == draft.id) {
-                Some(earlier) => {
+            let line = source.line(draft.offset);
+            match seen.get(&draft.id) {
+                Some((file, first)) => {
                     let what = format!("`@id(\"{}\")` is there already", id_of(&draft.policy).unwrap_or_default());
-                    let line = earlier.source.line(earlier.offset);
-                    let remedy = format!("choose another id; the first is at {}:{line}", earlier.source.file);
-                    draft.source.wrong(Some(draft.source.line(draft.offset)), what, remedy);
+                    source.wrong(Some(line), what, format!("choose another id; the first is at {file}:{first}"));
                 }
-                None => drafts.push(draft),
+                None => {
+                    seen.insert(draft.id.clone(), (source.file, line));
+                    drafts.push(draft);
+                }
             }
         }
     }
