@@ -17,14 +17,14 @@ pub(super) struct Changes {
 impl Changes {
     /// Begins with the addresses of this moment.
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { known: addresses() })
+        Ok(Self { known: addresses()? })
     }
 
     /// Waits for a change. Cancel-safe.
     pub(super) async fn next(&mut self) -> io::Result<()> {
         loop {
             tokio::time::sleep(COMPARE_EVERY).await;
-            let now = addresses();
+            let now = addresses()?;
             if now != self.known {
                 self.known = now;
                 return Ok(());
@@ -33,8 +33,8 @@ impl Changes {
     }
 }
 
-fn addresses() -> BTreeSet<IpAddr> {
-    let networks = sysinfo::Networks::new_with_refreshed_list();
-    let addresses = networks.iter().flat_map(|(_, network)| network.ip_networks().iter().map(|network| network.addr));
-    addresses.collect()
+fn addresses() -> io::Result<BTreeSet<IpAddr>> {
+    let networks = sysinfo::Networks::new_with_refreshed_list().map_err(|error| io::Error::other(error.to_string()))?;
+    let each = networks.values().flat_map(|network| network.ip_networks().iter().map(|network| network.addr));
+    Ok(each.collect())
 }
