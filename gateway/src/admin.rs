@@ -28,7 +28,7 @@ use uuid::Uuid;
 use crate::audit::{AuditError, AuditLog};
 use crate::clock;
 use crate::issuer::{IssuerClient, IssuerFault};
-use crate::registry::{Copy, Registry};
+use crate::registry::{Registry, RegistryCopy};
 use crate::store::{NewEnrolCode, Store, StoreError};
 
 /// Longest time that an enrolment code may be valid: a week covers a parcel to a home.
@@ -42,7 +42,7 @@ pub struct AdminState {
     /// The live registry.
     pub registry: Registry,
     /// Its copy on disk, for a start without the database.
-    pub copy: Copy,
+    pub copy: RegistryCopy,
     /// The audit log.
     pub audit: AuditLog,
     /// The issuer.

@@ -325,7 +325,6 @@ impl Admitted {
     }
 
     /// Hands over the open audit intent, for the outcome.
-    #[must_use]
     pub fn into_intent(self) -> OpenIntent {
         self.intent
     }

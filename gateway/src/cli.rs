@@ -82,19 +82,9 @@ impl Context {
         Config::load(&self.config).map_err(|errors| CliError::Refused(errors.to_string()))
     }
 
-    /// Where the configuration lies.
-    pub(crate) fn config_path(&self) -> &std::path::Path {
-        &self.config
-    }
-
     /// The message `id` in the user's language.
     pub(crate) fn text(&self, id: &str, arguments: &[(&str, &str)]) -> String {
         self.messages.text(id, arguments)
-    }
-
-    /// The user's language.
-    pub(crate) fn language(&self) -> Language {
-        self.messages.language()
     }
 
     /// Says the answer: as JSON where asked for, else as text.
@@ -178,4 +168,27 @@ fn language_of_locale() -> Language {
     let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let locale = set("LC_ALL").or_else(|| set("LC_MESSAGES")).or_else(|| set("LANG")).unwrap_or_default();
     Language::from_locale(&locale)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_sentence_is_there_in_both_languages() {
+        let ids = |file: &'static str| -> BTreeSet<&str> {
+            let named = |line: &'static str| line.split_once(" =").map(|(id, _)| id);
+            file.lines()
+                .filter(|line| line.starts_with(|first: char| first.is_ascii_lowercase()))
+                .filter_map(named)
+                .collect()
+        };
+        assert_eq!(ids(MESSAGES_JA), ids(MESSAGES_EN));
+        assert!(ids(MESSAGES_EN).len() > 20);
+        for (language, file) in [(Language::Ja, MESSAGES_JA), (Language::En, MESSAGES_EN)] {
+            Messages::new(language, &[file]).expect("parses");
+        }
+    }
 }

@@ -157,6 +157,14 @@ impl IssuerClient {
     }
 }
 
+#[cfg(test)]
+impl IssuerClient {
+    /// One that gives up at once.
+    pub(crate) fn impatient(socket: &Path) -> Self {
+        Self { socket: socket.to_owned(), patience: Duration::from_millis(50) }
+    }
+}
+
 /// An issuer in this process, until the token is cancelled.
 #[cfg(test)]
 pub(crate) fn in_process(

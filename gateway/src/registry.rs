@@ -82,11 +82,11 @@ impl RegistrySnapshot {
 /// Keeps the last known registry in a file, so that a gateway can start while its database does not answer: everybody
 /// who was enrolled is served, everybody who was revoked stays out.
 #[derive(Debug, Clone)]
-pub struct Copy {
+pub struct RegistryCopy {
     path: PathBuf,
 }
 
-impl Copy {
+impl RegistryCopy {
     /// The copy that belongs to the database at `database`.
     #[must_use]
     pub fn beside(database: &Path) -> Self {
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn a_copy_reads_back_and_a_missing_or_damaged_one_is_told() {
         let dir = tempfile::tempdir().unwrap();
-        let copy = Copy::beside(&dir.path().join("gateway.sqlite"));
+        let copy = RegistryCopy::beside(&dir.path().join("gateway.sqlite"));
         assert_eq!(copy.read().unwrap_err().kind(), io::ErrorKind::NotFound);
         let device = Device {
             id: "6ba7b810-9dad-41d1-80b4-00c04fd430c8".parse().unwrap(),

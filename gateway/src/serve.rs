@@ -28,7 +28,7 @@ use crate::gateway::{Gateway, Parts};
 use crate::issuer::{self, IssuerClient};
 use crate::metrics::{self, Metrics};
 use crate::operate;
-use crate::registry::{Copy, Registry, RegistrySnapshot};
+use crate::registry::{Registry, RegistryCopy, RegistrySnapshot};
 use crate::session;
 use crate::store::Store;
 use crate::watch;
@@ -151,7 +151,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
     let admin_state = AdminState {
         store,
         registry,
-        copy: Copy::beside(&config.database),
+        copy: RegistryCopy::beside(&config.database),
         audit: audit.clone(),
         issuer: IssuerClient::new(&config.issuer_socket),
         root: gateway.trust.root().clone(),
@@ -188,7 +188,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
 
 /// The database and what it holds; where it does not answer, what it held last.
 async fn recall(config: &Config) -> Result<(Store, RegistrySnapshot), ServeError> {
-    let copy = Copy::beside(&config.database);
+    let copy = RegistryCopy::beside(&config.database);
     // A database that was there and is gone is a lost one: an empty new one would lock everybody out.
     let lost = !config.database.exists() && copy.exists();
     let opened = match Store::open_unless(lost, &config.database).await {

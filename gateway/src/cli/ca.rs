@@ -142,7 +142,7 @@ async fn directly(config: &Config) -> Result<AdminState, CliError> {
     Ok(AdminState {
         store,
         registry,
-        copy: crate::registry::Copy::beside(&config.database),
+        copy: crate::registry::RegistryCopy::beside(&config.database),
         audit,
         issuer: IssuerClient::new(&config.issuer_socket),
         root: authorities::read_certificate(&config.root).map_err(refused)?,

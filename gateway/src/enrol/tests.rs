@@ -110,6 +110,19 @@ async fn a_revoked_device_does_not_come_back_by_its_old_code() {
 }
 
 #[tokio::test]
+async fn an_issuer_that_is_away_costs_no_code() {
+    let mut door = Door::open().await;
+    let secret = door.code(3600).await;
+    let body = request(&secret, &key());
+    let away = IssuerClient::impatient(&door.dir.path().join("nobody.sock"));
+    let there = door.change(|state| std::mem::replace(&mut state.issuer, away));
+    let (status, problem) = door.knock(&body).await;
+    assert_eq!((status, &problem["code"]), (503, &json!("issuer-unavailable")));
+    door.change(|state| state.issuer = there);
+    assert_eq!(door.knock(&body).await.0, 200);
+}
+
+#[tokio::test]
 async fn one_source_is_slowed_and_told_when_to_come_back() {
     let door = Door::open().await;
     let unknown = EnrolSecret::draw(&SystemRandom::new()).unwrap();
@@ -147,7 +160,7 @@ impl Door {
         let state = AdminState {
             store: Store::open(&dir.path().join("gateway.sqlite")).await.unwrap(),
             registry: registry.clone(),
-            copy: crate::registry::Copy::beside(&dir.path().join("gateway.sqlite")),
+            copy: crate::registry::RegistryCopy::beside(&dir.path().join("gateway.sqlite")),
             audit,
             issuer: IssuerClient::new(&socket),
             root,
@@ -157,6 +170,10 @@ impl Door {
         };
         let enrolment = Enrolment::new(state, Sentences::load().unwrap());
         Self { dir, enrolment, registry, _stop: stop.drop_guard() }
+    }
+
+    fn change<T>(&mut self, with: impl FnOnce(&mut AdminState) -> T) -> T {
+        with(&mut Arc::get_mut(&mut self.enrolment.inner).expect("no connection is open").state)
     }
 
     fn audit_dir(&self) -> std::path::PathBuf {

@@ -54,7 +54,7 @@ async fn a_revocation_list_is_signed() {
 #[tokio::test]
 async fn an_issuer_that_does_not_run_is_told_with_its_remedy() {
     let dir = tempfile::tempdir().unwrap();
-    let client = IssuerClient { socket: dir.path().join("issuer.sock"), patience: Duration::from_millis(100) };
+    let client = IssuerClient::impatient(&dir.path().join("issuer.sock"));
     let fault = client.issue(request(Profile::Device)).await.unwrap_err();
     assert!(fault.to_string().contains("does not answer"), "{fault}");
     assert!(fault.to_string().contains("`[issuer]` in the configuration"), "{fault}");
