@@ -2,6 +2,7 @@
 
 #[cfg(target_os = "linux")]
 mod linux;
+mod program;
 #[cfg(target_os = "windows")]
 mod windows;
 

@@ -253,3 +253,6 @@ impl Watcher {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

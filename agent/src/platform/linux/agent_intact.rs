@@ -1,25 +1,20 @@
 //! The agent's own program: still the file that was installed, and not open to changes by others.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use data_encoding::HEXLOWER;
 use hitotsu_model::posture::ClaimName;
-use ring::digest::{Context as Sha256, SHA256};
 
 use crate::platform::linux::private::create_private;
+use crate::platform::program::{RECORD, sha256};
 use crate::posture::{Collector, Context, Finding, Machine, Watched, WhyUnknown};
 
 /// The running program, whatever has become of its path (proc_pid_exe(5)).
 const RUNNING: &str = "/proc/self/exe";
-/// The record in the state directory: 64 hex digits.
-const RECORD: &str = "program.sha256";
-/// Reads the program in parts; any size will do.
-const PART_BYTES: usize = 64 * 1024;
 /// Only the file's data is looked at each time, 20 µs; its content when that has changed.
 const POLL: Duration = Duration::from_secs(4);
 
@@ -115,17 +110,6 @@ impl Stamp {
             size: file.size(),
             modified: (file.mtime(), file.mtime_nsec()),
             changed: (file.ctime(), file.ctime_nsec()),
-        }
-    }
-}
-
-fn sha256(mut file: &File) -> io::Result<String> {
-    let mut hash = Sha256::new(&SHA256);
-    let mut part = vec![0; PART_BYTES];
-    loop {
-        match file.read(&mut part)? {
-            0 => return Ok(HEXLOWER.encode(hash.finish().as_ref())),
-            length => hash.update(part.get(..length).unwrap_or_default()),
         }
     }
 }
