@@ -16,6 +16,8 @@ source_suite=trixie-backports
 rustup_seconds_max=60
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
+# The toolchain that the repository pins, wherever this is called from.
+cd "$(dirname "$0")/../.."
 sysroot=$(rustc --print sysroot)
 version=$(rustc --version | cut -d' ' -f2)
 work=$(mktemp -d)
