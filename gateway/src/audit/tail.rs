@@ -19,7 +19,7 @@ pub struct Entry {
     pub record: AuditRecord,
 }
 
-/// The last `count` records of the log in `dir`, oldest first. Damaged records are left out: [`super::verify`] names
+/// The last `count` records of the log in `dir`, oldest first. Damaged records are left out: [`super::verify()`] names
 /// them. Blocks on the disk.
 ///
 /// # Errors
