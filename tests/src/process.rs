@@ -18,8 +18,10 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// If it was not built.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("the test has a path");
-    let folder = test.ancestors().nth(2).expect("tests lie in target/<profile>/deps");
+    let own = std::env::current_exe().expect("we have a path");
+    let beside = own.parent().expect("we lie in a folder");
+    // Programs lie in target/<profile>, tests in a folder of that.
+    let folder = if beside.ends_with("deps") { beside.parent().expect("a profile's folder") } else { beside };
     let path = folder.join(name);
     assert!(path.exists(), "`{}` is missing; run `cargo build --workspace --bins` first", path.display());
     path
