@@ -133,6 +133,7 @@ where
     // INVARIANT (registered before read): every input of the decision is read after this line.
     let place = gateway.live.register(session, flow.clone()).ok_or_else(|| Denied::new(Code::OverLimit))?;
     wait_for_first_evidence(session).await;
+    let begun = Instant::now();
     let bundle = gateway.bundle();
     let now = clock::now();
     let evidence = admission::evidence(session, &bundle, Instant::now())?;
@@ -148,6 +149,7 @@ where
             }
         };
         let generation = admitted.generation();
+        gateway.metrics.admission_seconds.observe(begun.elapsed().as_secs_f64());
         match connect(admitted).await {
             Ok((socket, admitted)) => match still_true(gateway, session, flow, generation) {
                 Ok(()) => return Ok((socket, admitted, place)),
