@@ -21,6 +21,7 @@ mod systems;
 mod words;
 
 use std::io::IsTerminal;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -122,7 +123,11 @@ impl Stage<'_> {
     /// It cannot be made.
     fn folder(&self, name: &str) -> Result<PathBuf, Trouble> {
         let folder = self.scratch.join(name);
-        std::fs::create_dir_all(&folder)
+        // Private: an agent refuses a state folder that others may read.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)
             .map_err(|error| Trouble::new(format!("`{}` cannot be made: {error}", folder.display())))?;
         Ok(folder)
     }

@@ -29,7 +29,7 @@ pub(crate) fn shown(command: &Command) -> String {
 /// What a program printed to standard output, when it succeeded.
 ///
 /// # Errors
-/// It cannot be started, or fails; its standard error is in the message.
+/// It cannot be started, or fails; its own words are in the message.
 pub(crate) fn captured(command: &mut Command) -> Result<String, Trouble> {
     let output = command
         .stdin(Stdio::null())
@@ -38,8 +38,8 @@ pub(crate) fn captured(command: &mut Command) -> Result<String, Trouble> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    Err(Trouble::new(format!("`{}` failed ({}): {}", shown(command), output.status, stderr.trim())))
+    let words = [output.stderr, output.stdout].map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
+    Err(Trouble::new(format!("`{}` failed ({}): {}", shown(command), output.status, words.join("\n"))))
 }
 
 /// True when the program can be started and succeeds; what it prints is dropped.

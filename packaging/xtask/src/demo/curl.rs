@@ -37,12 +37,10 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The value of a header, whoever sent it last.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.lines().rev().find_map(|line| {
-            let (own, value) = line.split_once(':')?;
-            own.eq_ignore_ascii_case(name).then(|| value.trim())
-        })
+    /// True when a header of this name says `words` among others, whoever sent it.
+    pub(super) fn says(&self, name: &str, words: &str) -> bool {
+        let mut lines = self.headers.lines().filter_map(|line| line.split_once(':'));
+        lines.any(|(own, value)| own.eq_ignore_ascii_case(name) && value.contains(words))
     }
 }
 

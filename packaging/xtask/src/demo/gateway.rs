@@ -47,7 +47,7 @@ impl Gateway {
         init.args(["init", "--dir", &word(&dir), "--name", &host.to_string(), "--org", ORG]);
         init.args(["--listen", &address.to_string(), "--metrics", "127.0.0.1:0"]);
         let ports = [systems.web, systems.files, systems.ssh, systems.secret].map(|port| port.to_string());
-        init.args(["--demo-ports", &ports.join(",")]);
+        init.arg("--demo-ports").args(ports);
         run::captured(&mut init)?;
         add_ledger(&dir.join("policy"), systems.ledger)?;
         Ok(Self {

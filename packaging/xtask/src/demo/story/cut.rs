@@ -32,9 +32,10 @@ pub(super) fn tell(scene: &mut Scene<'_>, screen: &mut Screen) -> Result<(), Tro
     screen.heading("act-cut");
     let portal = format!("{PORTAL}:{}", scene.systems.web);
     let mut stream = screen.step("stream-runs", &[], || Stream::open(scene, &scene.agent, "stream", &portal))?;
+    let cause = Instant::now();
     let variables = [("name", FORBIDDEN_PROGRAM)];
     let program = screen.step("forbidden-starts", &variables, || forbidden(scene, FORBIDDEN_PROGRAM))?;
-    let seconds = screen.step("stream-cut", &[], || stream.cut(CUT_WITHIN))?;
+    let seconds = screen.step("stream-cut", &[], || stream.cut(cause, CUT_WITHIN))?;
     screen.say("cut-after", &[("seconds", &format!("{seconds:.2}"))]);
     screen.step("why-told", &[], || scene.why(&portal, FORBIDDEN_SOFTWARE))?;
     screen.quote(&scene.agent.words(&["why", &portal])?);
@@ -96,11 +97,10 @@ impl Stream {
         Ok(Self { curl })
     }
 
-    /// Waits until it is cut; the seconds that took.
-    pub(super) fn cut(&mut self, within: Duration) -> Result<f64, Trouble> {
-        let begun = Instant::now();
+    /// Waits until it is cut; the seconds since the cause.
+    pub(super) fn cut(&mut self, cause: Instant, within: Duration) -> Result<f64, Trouble> {
         match self.curl.ended(within) {
-            Some(_) => Ok(begun.elapsed().as_secs_f64()),
+            Some(_) => Ok(cause.elapsed().as_secs_f64()),
             None => Err(Trouble::new(format!("the stream goes on after {within:?}"))),
         }
     }

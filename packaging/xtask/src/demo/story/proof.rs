@@ -1,6 +1,6 @@
 //! The certificate is revoked and the tunnel dies; the audit log proves what happened.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -18,6 +18,9 @@ const CUT_WITHIN: Duration = Duration::from_secs(3);
 /// The agent hears why with its next connection.
 const TOLD_WITHIN: Duration = Duration::from_secs(8);
 
+/// The first lines of `status` say that it is refused, why, what to do, and the number for the help desk.
+const STATUS_LINES: usize = 4;
+
 const DEVICE_REVOKED: &str = "device-revoked";
 
 pub(super) fn tell(scene: &mut Scene<'_>, screen: &mut Screen) -> Result<(), Trouble> {
@@ -25,14 +28,16 @@ pub(super) fn tell(scene: &mut Scene<'_>, screen: &mut Screen) -> Result<(), Tro
     let portal = format!("{PORTAL}:{}", scene.systems.web);
     let device = scene.agent.device()?;
     let mut stream = screen.step("stream-runs", &[], || Stream::open(scene, &scene.agent, "last-stream", &portal))?;
+    let cause = Instant::now();
     screen.step("device-revoked", &[], || scene.gateway.revoke(&device))?;
-    let seconds = screen.step("stream-cut", &[], || stream.cut(CUT_WITHIN))?;
+    let seconds = screen.step("stream-cut", &[], || stream.cut(cause, CUT_WITHIN))?;
     screen.say("cut-after", &[("seconds", &format!("{seconds:.2}"))]);
     screen.step("revoked-told", &[], || {
         scene.agent.until(TOLD_WITHIN, |status| status.to_string().contains(DEVICE_REVOKED))?;
         expect(scene.agent.alive(), "the agent ended", "")
     })?;
-    screen.quote(&scene.agent.words(&["status"])?);
+    let status = scene.agent.words(&["status"])?;
+    screen.quote(&status.lines().take(STATUS_LINES).collect::<Vec<_>>().join("\n"));
     screen.step("nothing-opens", &[], || {
         let curl = scene.curl(Through::Socks(scene.agent.socks));
         let url = format!("http://{portal}/");

@@ -1,11 +1,9 @@
 //! A second PC with a real firewall, in a network namespace of its own.
 
-use std::time::Duration;
-
-use serde_json::Value;
+use std::time::{Duration, Instant};
 
 use super::cut::{Stream, back};
-use super::open::expect;
+use super::refuse::why;
 use super::{Scene, UP_WITHIN};
 use crate::demo::agent::Agent;
 use crate::demo::screen::Screen;
@@ -31,16 +29,12 @@ pub(super) fn tell(scene: &mut Scene<'_>, screen: &mut Screen) -> Result<(), Tro
         agent.start(scene.stage, UP_WITHIN)
     })?;
     let mut stream = screen.step("stream-runs", &[], || Stream::open(scene, &agent, "second-stream", &ledger))?;
+    let cause = Instant::now();
     screen.step("firewall-off", &[], || namespace.firewall_off())?;
-    let seconds = screen.step("stream-cut", &[], || stream.cut(CUT_WITHIN))?;
+    let seconds = screen.step("stream-cut", &[], || stream.cut(cause, CUT_WITHIN))?;
     screen.say("cut-after", &[("seconds", &format!("{seconds:.2}"))]);
-    screen.step("why-told", &[], || {
-        let answer = agent.json(&["why", &ledger])?;
-        let problems = answer.get("problems").and_then(Value::as_array);
-        let found =
-            problems.into_iter().flatten().any(|problem| problem.get("code") == Some(&Value::from(FIREWALL_OFF)));
-        expect(found, "`why` does not say so", &answer.to_string())
-    })?;
+    screen.step("why-told", &[], || why(&agent, &ledger, FIREWALL_OFF))?;
+    screen.quote(&agent.words(&["why", &ledger])?);
     screen.step("firewall-on", &[], || namespace.firewall_on(&scene.stage.scratch))?;
     screen.step("access-back", &[], || back(scene, &agent, &ledger))
 }
