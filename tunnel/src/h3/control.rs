@@ -62,13 +62,19 @@ pub(super) async fn read(shared: &Arc<Shared>) -> Result<(), Error> {
 }
 
 async fn read_one(shared: &Shared, known: &Mutex<UniStreams>, mut stream: RecvStream) -> Result<(), Error> {
+    // Dropping a stream stops it, and nobody may ask to stop a critical one (RFC 9114 §6.2.1; RFC 9204 §4.2): the
+    // connection ends before the stream does.
+    read_to_end(shared, known, &mut stream).await.inspect_err(|error| drop(shared.fail(*error)))
+}
+
+async fn read_to_end(shared: &Shared, known: &Mutex<UniStreams>, stream: &mut RecvStream) -> Result<(), Error> {
     let mut reader = UniStreamReader::default();
     let mut piece = Bytes::new();
     let kind = loop {
         if let Some(kind) = reader.read(&mut piece) {
             break kind;
         }
-        match next(&mut stream).await {
+        match next(stream).await {
             Next::Piece(next) => piece = next,
             Next::Ended | Next::Lost => return Ok(()),
         }
@@ -80,7 +86,7 @@ async fn read_one(shared: &Shared, known: &Mutex<UniStreams>, mut stream: RecvSt
             let mut instructions = EncoderStream::default();
             loop {
                 instructions.read(&mut piece)?;
-                match next(&mut stream).await {
+                match next(stream).await {
                     Next::Piece(next) => piece = next,
                     Next::Ended => return Err(instructions.closed()),
                     Next::Lost => return Ok(()),
@@ -91,7 +97,7 @@ async fn read_one(shared: &Shared, known: &Mutex<UniStreams>, mut stream: RecvSt
             let mut instructions = DecoderStream::default();
             loop {
                 instructions.read(&mut piece)?;
-                match next(&mut stream).await {
+                match next(stream).await {
                     Next::Piece(next) => piece = next,
                     Next::Ended => return Err(instructions.closed()),
                     Next::Lost => return Ok(()),
@@ -105,7 +111,7 @@ async fn read_one(shared: &Shared, known: &Mutex<UniStreams>, mut stream: RecvSt
     }
 }
 
-async fn read_control(shared: &Shared, mut stream: RecvStream, mut piece: Bytes) -> Result<(), Error> {
+async fn read_control(shared: &Shared, stream: &mut RecvStream, mut piece: Bytes) -> Result<(), Error> {
     let mut reader = ControlReader::new(shared.side);
     let mut requests_seen = 0;
     loop {
@@ -124,7 +130,7 @@ async fn read_control(shared: &Shared, mut stream: RecvStream, mut piece: Bytes)
                 },
             }
         }
-        match next(&mut stream).await {
+        match next(stream).await {
             Next::Piece(next) => piece = next,
             Next::Ended => return Err(reader.closed()),
             Next::Lost => return Ok(()),
