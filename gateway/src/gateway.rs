@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use hickory_resolver::TokioResolver;
@@ -14,6 +14,7 @@ use hitotsu_model::time::Timestamp;
 use hitotsu_pki::trust::Trust;
 use hitotsu_policy::bundle::Bundle;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::audit::AuditLog;
 use crate::clock;
@@ -48,7 +49,7 @@ pub struct Gateway {
     generation: watch::Sender<u64>,
     next_flow: AtomicU64,
     next_expiry: AtomicI64,
-    draining: AtomicBool,
+    draining: CancellationToken,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -103,7 +104,7 @@ impl Gateway {
             generation: watch::Sender::new(0),
             next_flow: AtomicU64::new(parts.next_flow),
             next_expiry: AtomicI64::new(i64::MAX),
-            draining: AtomicBool::new(false),
+            draining: CancellationToken::new(),
         })
     }
 
@@ -161,12 +162,17 @@ impl Gateway {
     /// True once the gateway takes nothing new.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        self.draining.is_cancelled()
     }
 
     /// From now on nothing new is taken.
     pub fn begin_drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+        self.draining.cancel();
+    }
+
+    /// Completes when nothing new is taken any more.
+    pub async fn drain_begun(&self) {
+        self.draining.cancelled().await;
     }
 
     /// Whether the gateway may dial this address for these resources.

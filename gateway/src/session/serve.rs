@@ -74,8 +74,9 @@ async fn serve_session(
         flow.cut.cancel();
     }
     match code {
+        // A drain is nobody's fault: the peer shall dial again (RFC 9114 §5.2).
+        Some(Code::Draining) | None => connection.close(CloseCode::NoError, ""),
         Some(code) => connection.close(CloseCode::Denied, code.slug()),
-        None => connection.close(CloseCode::NoError, ""),
     }
     tracing::info!(session = %session.id, "session closed");
     gateway.record(AuditEvent::SessionClosed { session: session.id, code });
@@ -90,6 +91,7 @@ async fn answer_requests(
     // Tasks of this connection end with it.
     let mut tasks = JoinSet::new();
     let mut known = connection.remote_address();
+    let mut told_to_go = false;
     loop {
         tokio::select! {
             exchange = connection.next_exchange() => match exchange {
@@ -103,6 +105,11 @@ async fn answer_requests(
                     tracing::info!(session = %session.id, "the path moved away from its place");
                     sweep(gateway, &bundle, session);
                 }
+            }
+            () = gateway.drain_begun(), if !told_to_go => {
+                // Clients without our agent read no notices: this is how every one of them learns of it.
+                told_to_go = true;
+                connection.goaway();
             }
             () = session.ended.cancelled() => break,
             Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
