@@ -9,10 +9,10 @@ use crate::workspace::Workspace;
 /// The version of `cargo-deny` that `deny.toml` is written for.
 const CARGO_DENY_VERSION: &str = "0.20.2";
 
-/// The independent HTTP/3 implementation that our gateway is tested with.
-const AIOQUIC_VERSION: &str = "1.7.2";
+/// The independent clients that our gateway is tested with: one of HTTP/3, and a libcurl that speaks HTTP/2 to proxies.
+const PYTHON_PACKAGES: &[(&str, &str)] = &[("aioquic", "1.7.2"), ("pycurl", "7.49.0")];
 
-/// What tells a test where Python with aioquic is.
+/// What tells a test where Python with these packages is.
 pub(crate) const PYTHON_VARIABLE: &str = "HITOTSU_TEST_PYTHON";
 
 /// A program that some test runs, and the Debian package that has it.
@@ -129,33 +129,38 @@ pub(crate) fn has_nextest(workspace: &Workspace) -> bool {
     run::succeeds(workspace.cargo().args(["nextest", "--version"]))
 }
 
-/// Python with aioquic in an environment of its own.
+/// Python with [`PYTHON_PACKAGES`] in an environment of its own.
 ///
 /// # Errors
 /// It cannot be made; says how to do it by hand.
 pub(crate) fn python(workspace: &Workspace) -> Result<PathBuf, Trouble> {
     let folder = workspace.tools().join("python");
     let python = folder.join("bin").join("python3");
-    let check = format!("import aioquic; assert aioquic.__version__ == '{AIOQUIC_VERSION}'");
+    let checks: Vec<String> = PYTHON_PACKAGES
+        .iter()
+        .map(|(name, version)| format!("import {name}; assert version('{name}') == '{version}'"))
+        .collect();
+    let check = format!("from importlib.metadata import version; {}", checks.join("; "));
     let ready = || run::succeeds(Command::new(&python).args(["-c", &check]));
     if ready() {
         return Ok(python);
     }
-    println!("installing aioquic {AIOQUIC_VERSION} into `{}`", folder.display());
+    let packages: Vec<String> = PYTHON_PACKAGES.iter().map(|(name, version)| format!("{name}=={version}")).collect();
+    println!("installing {} into `{}`", packages.join(" "), folder.display());
     let venv = || run::captured(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
     if venv().is_err() {
         // Debian's python3 comes without the module that makes environments.
         debian(workspace, &["python3-venv"])?;
         venv()?;
     }
-    let package = format!("aioquic=={AIOQUIC_VERSION}");
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", &package];
-    run::captured(Command::new(&python).args(pip))?;
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    run::captured(Command::new(&python).args(pip).args(&packages))?;
     if ready() {
         return Ok(python);
     }
     Err(Trouble::new(format!(
-        "missing: aioquic; by hand: `python3 -m venv {0} && {0}/bin/pip install {package}`",
-        folder.display()
+        "missing: {1}; by hand: `python3 -m venv {0} && {0}/bin/pip install {1}`",
+        folder.display(),
+        packages.join(" ")
     )))
 }
