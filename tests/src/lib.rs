@@ -5,6 +5,7 @@
 //! - [`bundle`] writes the policy bundle of the tests.
 //! - [`systems`] are small internal systems: echo over TCP and UDP, a source that never ends, a port that refuses.
 //! - [`world`] puts an organisation and its gateway together.
+//! - [`relay`] is a client without our agent: files that other programs read.
 //! - [`device`] is a device without our agent: it enrols, dials, attests and says what a test wants it to say.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
@@ -12,5 +13,6 @@
 pub mod bundle;
 pub mod device;
 pub mod process;
+pub mod relay;
 pub mod systems;
 pub mod world;

@@ -105,3 +105,33 @@ pub async fn refusing() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
     listener.local_addr().expect("bound")
 }
+
+/// A web server with one page, which gives back the body of the request, or says `hello` where there is none.
+pub async fn web() -> System {
+    tcp(|mut stream| async move {
+        let mut request = Vec::new();
+        let head = loop {
+            if let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") {
+                break end + 4;
+            }
+            if stream.read_buf(&mut request).await.unwrap_or(0) == 0 {
+                return;
+            }
+        };
+        let text = String::from_utf8_lossy(&request[..head]).to_ascii_lowercase();
+        let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+        let mut body = request.split_off(head);
+        while body.len() < length {
+            if stream.read_buf(&mut body).await.unwrap_or(0) == 0 {
+                return;
+            }
+        }
+        if body.is_empty() {
+            body.extend_from_slice(b"hello");
+        }
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+        let _ = stream.write_all(&[head.as_bytes(), &body].concat()).await;
+        let _ = stream.shutdown().await;
+    })
+    .await
+}

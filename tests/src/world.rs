@@ -45,6 +45,7 @@ impl World {
         let org = dir.path().join("org");
         let mut command = Command::new(program("hitotsu-gateway"));
         command.args(["init", "--name", "localhost", "--org", "kawasaki.example", "--listen", "127.0.0.1:0", "--json"]);
+        command.args(["--metrics", "127.0.0.1:0"]);
         command.arg("--dir").arg(&org);
         let (code, _, errors) = run(command).await;
         assert_eq!(code, 0, "{errors}");
