@@ -94,12 +94,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode, 
     let person = !options.check && std::io::stdin().is_terminal();
     let told = story::tell(&stage, &mut screen, &interrupt, person);
     drop(stage);
-    let emptied = scratch.close();
+    scratch.close().map_err(|error| Trouble::new(format!("the temporary folder cannot be removed: {error}")))?;
     if interrupt.came() {
         screen.say("ended", &[]);
         return Ok(if options.check { ExitCode::FAILURE } else { ExitCode::SUCCESS });
     }
-    emptied.map_err(|error| Trouble::new(format!("the temporary folder cannot be removed: {error}")))?;
     let (passed, failed) = screen.score();
     // A step that could not be done ends the story, and is counted as failed already.
     let failed = if told.is_err() { failed.max(1) } else { failed };
