@@ -25,7 +25,10 @@ impl Collector for Forbidden {
         if context.forbidden.is_empty() {
             return vec![Finding::texts(name, [])];
         }
-        let mut system = System::new();
+        let mut system = match System::new() {
+            Ok(system) => system,
+            Err(error) => return vec![Finding::unknown_because(name, WhyUnknown::NotReadable, error)],
+        };
         system.refresh_processes_specifics(ProcessesToUpdate::All, true, ProcessRefreshKind::nothing());
         if system.processes().is_empty() {
             return vec![Finding::unknown(name, WhyUnknown::NotReadable)];

@@ -20,9 +20,9 @@ impl Collector for Os {
     }
 
     fn collect(&self, _context: &Context) -> Vec<Finding> {
-        let said = |name, value: Option<String>| match value {
-            Some(value) => Finding::text(name, &value),
-            None => Finding::unknown(name, WhyUnknown::NotReadable),
+        let said = |name, value: Result<String, sysinfo::Error>| match value {
+            Ok(value) => Finding::text(name, &value),
+            Err(error) => Finding::unknown_because(name, WhyUnknown::NotReadable, error),
         };
         vec![
             Finding::text(ClaimName::OsName, "windows"),
