@@ -130,9 +130,9 @@ impl<'a> Agent<'a> {
         device.map(str::to_owned).ok_or_else(|| Trouble::new(format!("the agent's status names no device: {status}")))
     }
 
-    /// A command of the agent as a person would type it.
-    pub(super) fn shown(&self, words: &[&str]) -> String {
-        run::shown(Command::new(&self.program).args(["--state-dir", &word(&self.state)]).args(words))
+    /// Where it keeps its identity and configuration.
+    pub(super) fn state(&self) -> &Path {
+        &self.state
     }
 
     /// A command of the agent on its PC.

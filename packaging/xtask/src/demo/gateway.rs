@@ -95,9 +95,9 @@ impl Gateway {
         run::captured(&mut self.command(&["device", "revoke", device])).map(drop)
     }
 
-    /// A command of the gateway as a person would type it.
-    pub(super) fn shown(&self, words: &[&str]) -> String {
-        run::shown(&self.command(words))
+    /// Its configuration file.
+    pub(super) fn config(&self) -> &Path {
+        &self.config
     }
 
     /// What a command of the gateway says as JSON.

@@ -107,12 +107,14 @@ fn invite(scene: &Scene<'_>, screen: &Screen) {
     screen.quote(&format!("curl --proxy socks5h://{} -X PROPFIND -H 'Depth: 1' {files}", agent.socks));
     screen.say("try-ssh", &[]);
     screen.quote(&format!("ssh -p {} demo@{}    # {SSH}:{}", agent.ssh.port(), agent.ssh.ip(), systems.ssh));
-    screen.say("try-agent", &[]);
-    screen.quote(&agent.shown(&["status"]));
-    screen.quote(&agent.shown(&["catalogue"]));
-    screen.say("try-gateway", &[]);
-    screen.quote(&scene.gateway.shown(&["session", "list"]));
-    screen.quote(&scene.gateway.shown(&["audit", "tail"]));
+    screen.say("try-commands", &[]);
+    let folder = scene.stage.path("hitotsu");
+    let folder = folder.parent().unwrap_or(&folder);
+    screen.quote(&format!("export PATH=\"{}:$PATH\"", folder.display()));
+    screen.quote(&format!("export HITOTSU_STATE_DIR={}", agent.state().display()));
+    screen.quote(&format!("export HITOTSU_GATEWAY_CONFIG={}", scene.gateway.config().display()));
+    screen.quote("hitotsu status; hitotsu catalogue; hitotsu doctor");
+    screen.quote("hitotsu-gateway session list; hitotsu-gateway audit tail");
     screen.say("logs-in", &[("folder", &word(&scene.stage.scratch.join("logs")))]);
 }
 
