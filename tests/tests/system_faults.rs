@@ -23,7 +23,9 @@ async fn a_broken_bundle_changes_nothing_and_says_file_line_and_remedy() {
     let world = World::new(&bundle.files()).await;
     let connected = world.enrol(PERSON).await.connect().await;
     let authority = format!("echo.test.internal:{}", echo.address.port());
-    world.write_bundle(&bundle.clone().rule("permit (principal in Group::\"nobody-here\", action, resource);").files());
+    world.write_bundle(
+        &bundle.clone().rule("@id(\"x\")\npermit (principal in Group::\"nobody-here\", action, resource);").files(),
+    );
     let (code, _, errors) = world.try_gateway_command(&["policy", "reload"]).await;
     assert_eq!(code, 1);
     assert!(errors.contains("rules/tests.cedar") && errors.contains("nobody-here"), "{errors}");

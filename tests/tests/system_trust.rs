@@ -49,11 +49,11 @@ fn devices_authority(world: &World) -> Authority {
 }
 
 /// The device with another certificate, issued by the real authority.
-fn reissued(world: &World, device: &Device, id: DeviceId, at: Timestamp) -> Device {
+fn reissued(world: &World, device: &Device, id: DeviceId, at: Timestamp, life: Duration) -> Device {
     let authority = devices_authority(world);
     let request = verify_csr(&make_csr(&*device.key).expect("a request")).expect("a good request");
     let name = HolderName { org: device.org.clone(), profile: Profile::Device, id };
-    let issued = authority.issue(&request, &name, &[], DAY, at, serial()).expect("issued");
+    let issued = authority.issue(&request, &name, &[], life, at, serial()).expect("issued");
     Device { id, chain: vec![issued.der, authority.certificate().clone()], ..device.clone() }
 }
 
@@ -72,10 +72,10 @@ async fn why_refused(device: &Device, preference: Preference) -> Code {
 async fn expired_early_unknown_and_revoked_devices_are_each_told_why_on_every_transport() {
     let world = World::new(&TestBundle::new().files()).await;
     let device = world.enrol(PERSON).await;
-    let long_ago = now().minus(30 * DAY);
-    let expired = reissued(&world, &device, device.id, long_ago);
-    let early = reissued(&world, &device, device.id, now().plus(2 * DAY));
-    let unknown = reissued(&world, &device, DeviceId(uuid::Uuid::new_v4()), now());
+    let minute = Duration::from_secs(60);
+    let expired = reissued(&world, &device, device.id, now().minus(30 * minute), minute);
+    let early = reissued(&world, &device, device.id, now().plus(2 * DAY), DAY);
+    let unknown = reissued(&world, &device, DeviceId(uuid::Uuid::new_v4()), now(), DAY);
     for preference in [Preference::QuicOnly, Preference::Http2Only] {
         assert_eq!(why_refused(&expired, preference).await, Code::CertificateExpired);
         assert_eq!(why_refused(&early, preference).await, Code::CertificateNotYetValid);
