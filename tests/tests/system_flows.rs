@@ -72,13 +72,18 @@ async fn a_flow_that_comes_before_the_first_evidence_waits_for_it() {
 async fn a_bad_state_is_refused_with_its_code_sentence_and_remedy_and_unknown_is_bad() {
     let (_world, echo, device) = world_with_echo().await;
     let authority = authority("echo", echo.address);
-    for value in [ClaimValue::Bool(false), ClaimValue::Unknown("no way to tell".to_owned())] {
+    let unknown = ClaimValue::Unknown("no way to tell".to_owned());
+    let cases = [
+        (ClaimValue::Bool(false), Code::FirewallOff, "ファイアウォールが無効です。"),
+        (unknown, Code::PostureUnknown, "必要な安全確認の項目を調べられませんでした。"),
+    ];
+    for (value, code, sentence) in cases {
         let mut connected = device.dial(Preference::QuicOnly).await.expect("dials");
         let answer = connected.attest(posture_with(ClaimName::FirewallOn, value)).await.expect("is believed");
-        assert!(answer.findings.contains(&Code::FirewallOff), "{answer:?}");
+        assert_eq!(answer.findings, [code], "{answer:?}");
         let problem = connected.open(&authority).await.unwrap_err();
-        assert_eq!(problem.code, Code::FirewallOff);
-        assert_eq!(problem.title, "ファイアウォールが無効です。");
+        assert_eq!((problem.code, problem.claim), (code, Some(ClaimName::FirewallOn)));
+        assert_eq!(problem.title, sentence);
         assert!(!problem.remedy.is_empty());
     }
 }
