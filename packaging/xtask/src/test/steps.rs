@@ -199,11 +199,14 @@ fn cargo_test(workspace: &Workspace, group: &Group, own: &[String]) -> Vec<Comma
     runs
 }
 
-/// Passed and failed, summed over every closing line of nextest and of `cargo test` in the text.
+/// Passed and failed, summed over the closing lines of a run: nextest's one, or each of `cargo test`. A test that fails
+/// under nextest shows a closing line of its own, which does not count again.
 fn counts(text: &str) -> (u64, u64) {
     let plain = without_colours(text);
+    let nextest = plain.lines().any(|line| line.contains("Summary ["));
+    let closing = if nextest { "Summary [" } else { "test result:" };
     let (mut passed, mut failed) = (0, 0);
-    for line in plain.lines().filter(|line| line.contains("Summary [") || line.contains("test result:")) {
+    for line in plain.lines().filter(|line| line.contains(closing)) {
         let words: Vec<&str> = line.split([' ', ',', ';', '(', ')']).filter(|word| !word.is_empty()).collect();
         for pair in words.windows(2) {
             if let [number, word] = pair
@@ -236,8 +239,8 @@ fn without_colours(text: &str) -> String {
 
 /// The demo's story, each of its steps a check.
 pub(super) fn demo(workspace: &Workspace) -> Result<Outcome, Trouble> {
-    let program = std::env::current_exe().map_err(|error| Trouble::new(format!("cannot find myself: {error}")))?;
-    let mut command = Command::new(program);
+    // The one that the build step made; the file of this very process may have been replaced by it.
+    let mut command = Command::new(workspace.program("xtask"));
     command.current_dir(workspace.root()).args(["demo", "--check", "--built"]);
     let (status, text) = run::shown_and_captured(&mut command)?;
     let closing = text.lines().rev().find_map(|line| {
@@ -260,7 +263,7 @@ mod tests {
     #[test]
     fn closing_lines_of_both_runners_are_counted() {
         let nextest = "\u{1b}[32m     Summary\u{1b}[0m [   0.039s] 12 tests run: 10 passed (2 slow), 1 failed, 1 timed out, 3 skipped";
-        assert_eq!(counts(nextest), (10, 2));
+        assert_eq!(counts(&format!("test result: FAILED. 0 passed; 1 failed\n{nextest}")), (10, 2));
         let cargo = "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out\n\
                      test result: FAILED. 1 passed; 2 failed; 0 ignored";
         assert_eq!(counts(cargo), (4, 2));
