@@ -53,7 +53,7 @@ from_rustup() {
 }
 
 from_debian() {
-    command -v apt-get >/dev/null || fail "rustup cannot add $target, and this is not Debian: $(tail -1 "$work/rustup.log")"
+    command -v apt-get >/dev/null || fail "rustup cannot add $target, and this is not Debian"
     fetch_source
     build_std
     install_std
@@ -93,15 +93,16 @@ build_std() {
         -Zbuild-std=std,test,proc_macro,panic_abort,panic_unwind)
 }
 
-# Copies the libraries under another name first, so that a build that runs meanwhile never sees half of them.
+# Only adds files. The standard library itself comes last: until then the target does not count as there, so that
+# neither a build that runs meanwhile nor the next call of this takes a part for the whole.
 install_std() {
-    local home=$sysroot/lib/rustlib/$target
+    local built=$work/built/$target/release/deps home=$sysroot/lib/rustlib/$target/lib file
     mkdir -p "$home"
-    rm -rf "$home/lib.new"
-    mkdir "$home/lib.new"
-    cp "$work/built/$target"/release/deps/lib*.rlib "$home/lib.new/"
-    rm -rf "$home/lib"
-    mv "$home/lib.new" "$home/lib"
+    for file in "$built"/lib*.rlib; do
+        case $(basename "$file") in libstd-*) ;; *) cp -n "$file" "$home/" ;; esac
+    done
+    cp -n "$built"/libstd-*.rlib "$home/.libstd.new"
+    mv -n "$home/.libstd.new" "$home/$(basename "$built"/libstd-*.rlib)"
 }
 
 fail() {

@@ -37,7 +37,7 @@ pub use state::state_directory;
 pub fn collectors(state: &Path) -> Vec<Arc<dyn Collector>> {
     vec![
         Arc::new(os::Os),
-        Arc::new(updates::Updates::default()),
+        Arc::new(updates::Updates::new(state)),
         Arc::new(disk::Disk),
         Arc::new(firewall::Firewall),
         Arc::new(screen_lock::ScreenLock),

@@ -22,6 +22,11 @@ use crate::posture::{Collectors, Context, Finding, Machine, Watched, WhyUnknown}
 const SETTLE: Duration = Duration::from_millis(150);
 /// How soon to ask again a collector that has not answered.
 const RETRY: Duration = Duration::from_secs(1);
+/// Longest that the first look waits: the agent must not start late because one claim takes long. Most collectors answer
+/// within 10 ms; one that does not is unknown at first and announced when it answers.
+const FIRST_PATIENCE: Duration = Duration::from_millis(500);
+/// Longest that every other look waits: half of the 5 s within which a change must reach the gateway.
+const PATIENCE: Duration = Duration::from_millis(2500);
 /// Requests for a whole new look that may wait: the session and a few people at once.
 const REQUESTS_MAX: usize = 16;
 
@@ -52,7 +57,7 @@ impl Watch {
         let (requests_send, requests) = mpsc::channel(REQUESTS_MAX);
         let (current_send, current) = watch::channel(all_unknown());
         let mut watcher = Watcher::new(collectors, machine, inputs, current_send);
-        watcher.look(|_| true).await;
+        watcher.look(|_| true, FIRST_PATIENCE).await;
         tokio::spawn(watcher.run(requests));
         let told = current.borrow().clone();
         Self { current, told, inputs: Arc::new(inputs_send), requests: requests_send }
@@ -172,7 +177,7 @@ impl Watcher {
                 () = tokio::time::sleep_until(wake) => {
                     let now = Instant::now();
                     let due: BTreeSet<usize> = self.due(now);
-                    self.look(|index| due.contains(&index)).await;
+                    self.look(|index| due.contains(&index), PATIENCE).await;
                 }
                 inputs = self.inputs.changed() => match inputs {
                     Ok(()) => self.told(),
@@ -180,7 +185,7 @@ impl Watcher {
                 },
                 request = requests.recv() => match request {
                     Some(answer) => {
-                        self.look(|_| true).await;
+                        self.look(|_| true, PATIENCE).await;
                         drop(answer.send(self.current.borrow().clone()));
                     }
                     None => return,
@@ -213,7 +218,7 @@ impl Watcher {
         }
     }
 
-    async fn look(&mut self, wanted: impl Fn(usize) -> bool) {
+    async fn look(&mut self, wanted: impl Fn(usize) -> bool, patience: Duration) {
         let chosen: BTreeSet<usize> = (0..self.plans.len()).filter(|index| wanted(*index)).collect();
         let context = {
             let inputs = self.inputs.borrow();
@@ -227,7 +232,7 @@ impl Watcher {
         let (collectors, picked, mut posture) =
             (self.collectors.clone(), chosen.clone(), self.current.borrow().clone());
         let work = tokio::task::spawn_blocking(move || {
-            let late = collectors.collect_some(|index| picked.contains(&index), &context, &mut posture);
+            let late = collectors.collect_some(|index| picked.contains(&index), patience, &context, &mut posture);
             (posture, late)
         });
         let (posture, late) = match work.await {

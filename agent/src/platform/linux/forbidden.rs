@@ -70,6 +70,8 @@ mod tests {
             .file("/proc/42/comm", "transmission-gt\n")
             .link("/proc/42/exe", "/usr/bin/transmission-gtk")
             .file("/proc/43/comm", "winny\n")
+            // Not a link: it cannot be read, as another user's.
+            .file("/proc/43/exe", "")
             .file("/proc/43/cmdline", "/opt/p2p/winny-daemon\0--now\0")
             .directory("/proc/sys");
         machine.forbidden = forbidden.iter().map(|name| (*name).to_owned()).collect();

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use crate::posture::Machine;
@@ -27,9 +26,10 @@ impl Process<'_> {
     /// The file name of its program; of other users' processes only root can see it, and the file name that it was
     /// started by stands in.
     pub(super) fn program(&self) -> Option<String> {
-        let link = fs::read_link(self.machine.path(format!("{}/exe", self.directory)));
-        let path = match link {
+        let path = match fs::read_link(self.machine.path(format!("{}/exe", self.directory))) {
             Ok(target) => target.to_string_lossy().trim_end_matches(" (deleted)").to_owned(),
+            // The kernel's own threads have no program.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(_) => {
                 let started = self.machine.read(format!("{}/cmdline", self.directory)).ok()?;
                 started.split('\0').next().unwrap_or_default().to_owned()
@@ -38,9 +38,11 @@ impl Process<'_> {
         Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned())
     }
 
-    /// The user that it acts as.
+    /// The user that it acts as: the effective one of the four in its status (proc_pid_status(5)).
     pub(super) fn user(&self) -> Option<u32> {
-        fs::metadata(self.machine.path(&self.directory)).ok().map(|found| found.uid())
+        let status = self.machine.read(format!("{}/status", self.directory)).ok()?;
+        let users = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+        users.split_whitespace().nth(1)?.parse().ok()
     }
 }
 

@@ -3,6 +3,7 @@
 //! With nothing waiting that is when they were last looked for; with something waiting it is when they were last
 //! installed. What cannot be known that way is unknown.
 
+use std::path::Path;
 use std::time::Duration;
 
 use hitotsu_model::posture::ClaimName;
@@ -21,9 +22,15 @@ const GAP: Duration = Duration::from_secs(60);
 const LIST_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Makes `security_update_age_days`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Updates {
     waiting: apt::Waiting,
+}
+
+impl Updates {
+    pub(super) fn new(state: &Path) -> Self {
+        Self { waiting: apt::Waiting::new(state) }
+    }
 }
 
 impl Collector for Updates {

@@ -9,7 +9,7 @@ use super::*;
 use crate::posture::{Collector, Command, CommandError, Commands};
 
 /// Fails rather than hangs when nothing comes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TEST_PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 struct NoCommands;
@@ -59,7 +59,7 @@ fn value(posture: &Posture, name: ClaimName) -> ClaimValue {
 }
 
 async fn changed(watch: &mut Watch) -> Posture {
-    tokio::time::timeout(PATIENCE, watch.changed()).await.expect("a change")
+    tokio::time::timeout(TEST_PATIENCE, watch.changed()).await.expect("a change")
 }
 
 #[tokio::test]

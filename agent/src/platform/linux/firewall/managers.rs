@@ -34,10 +34,10 @@ fn ufw(machine: &Machine) -> Option<Finding> {
 
 /// `None` where firewalld is not in charge, or does not show its zones.
 fn firewalld(machine: &Machine) -> Option<Finding> {
+    let configuration = machine.read("/etc/firewalld/firewalld.conf").ok()?;
     if !is_active(machine, "firewalld.service") {
         return None;
     }
-    let configuration = machine.read("/etc/firewalld/firewalld.conf").ok()?;
     let zone = setting(&configuration, "DefaultZone")?;
     // Only the zone `trusted` lets everything in as delivered; a changed or new one lies here.
     let custom = machine.list("/etc/firewalld/zones").ok()?;

@@ -1,11 +1,14 @@
 //! Rulesets as they are met, and what is made of them.
 
 use std::process::Command as Process;
+use std::sync::Arc;
+use std::time::Instant;
 
 use hitotsu_model::posture::{ClaimValue, Source};
 
 use super::*;
 use crate::platform::linux::fixture::{Fixture, assert_unknown, this_machine};
+use crate::posture::{Collectors, Watch};
 
 const LIST: &str = "nft --json list ruleset";
 const ROOT: &str = "CapEff:\t000001ffffffffff\n";
@@ -212,5 +215,27 @@ fn netns_the_real_rules_of_a_namespace_are_followed() {
         let only_v4 = on();
         // Without an IPv6 address but loopback's there is no way in but IPv4.
         assert_eq!(only_v4, says(true), "IPv4 only");
+    });
+}
+
+#[test]
+fn netns_a_rule_that_changes_is_seen_within_5_s() {
+    in_own_namespace("netns_a_rule_that_changes_is_seen_within_5_s", || {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime").block_on(async {
+            let collectors = Collectors::new(vec![Arc::new(Firewall)]);
+            let mut watch = Watch::start(collectors, Arc::new(Machine::this()), Vec::new()).await;
+            for (rules, on) in [
+                ("table inet f { chain in { type filter hook input priority 0; policy drop; }; }", true),
+                ("chain inet f in { policy accept; }", false),
+            ] {
+                let begun = Instant::now();
+                nft(rules);
+                let next = tokio::time::timeout(Duration::from_secs(30), watch.changed()).await.expect("a change");
+                let took = begun.elapsed();
+                let found = next.claim(ClaimName::FirewallOn).map(|claim| claim.value.clone());
+                assert_eq!(found, Some(ClaimValue::Bool(on)), "{rules}");
+                assert!(took < Duration::from_secs(5), "{took:?}");
+            }
+        });
     });
 }

@@ -1,11 +1,15 @@
 //! apt: the signed lists that it fetched, and what it would install from them.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use hitotsu_model::posture::ClaimName;
 use hitotsu_model::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{LIST_DEADLINE, dates};
+use crate::platform::linux::private::{check_private, create_private};
 use crate::posture::{Command, CommandError, Finding, Machine, WhyUnknown};
 
 /// Lists fetched from the archives.
@@ -18,9 +22,23 @@ const HISTORY: &str = "/var/log/apt/history.log";
 /// A signed Release file begins with its fields, before the long lists of hashes.
 const RELEASE_HEAD_BYTES: u64 = 4096;
 
-/// The number of waiting security updates, remembered while neither the lists nor what is installed changes.
-#[derive(Debug, Default)]
-pub(super) struct Waiting(Mutex<Option<((Timestamp, Timestamp), usize)>>);
+/// The record in the state directory.
+const RECORD: &str = "updates.json";
+
+/// The number of waiting security updates, remembered while neither the lists nor what is installed changes: also
+/// over a restart, because listing them takes seconds in which the claim would be unknown.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    record: PathBuf,
+    remembered: Mutex<Option<Counted>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Counted {
+    lists_changed_at: Timestamp,
+    status_changed_at: Timestamp,
+    waiting: usize,
+}
 
 pub(super) fn update_age(machine: &Machine, now: Timestamp, waiting: &Waiting) -> Finding {
     let name = ClaimName::SecurityUpdateAgeDays;
@@ -70,17 +88,36 @@ fn security_release(machine: &Machine, name: &str) -> Option<Release> {
 }
 
 impl Waiting {
+    pub(super) fn new(state: &Path) -> Self {
+        let record = state.join(RECORD);
+        let json = check_private(&record).and_then(|()| fs::read(&record)).unwrap_or_default();
+        Self { record, remembered: Mutex::new(serde_json::from_slice(&json).ok()) }
+    }
+
     fn count(&self, machine: &Machine) -> Result<usize, CommandError> {
-        let key = machine.modified(LISTS).ok().zip(machine.modified(STATUS).ok());
-        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (Some(key), Some((of, count))) = (key, *remembered)
-            && of == key
+        let stamps = machine.modified(LISTS).ok().zip(machine.modified(STATUS).ok());
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some((lists, status)), Some(counted)) = (stamps, *remembered)
+            && (counted.lists_changed_at, counted.status_changed_at) == (lists, status)
         {
-            return Ok(count);
+            return Ok(counted.waiting);
         }
-        let count = list_waiting(machine)?;
-        *remembered = key.map(|key| (key, count));
-        Ok(count)
+        let waiting = list_waiting(machine)?;
+        *remembered = stamps.map(|(lists_changed_at, status_changed_at)| Counted {
+            lists_changed_at,
+            status_changed_at,
+            waiting,
+        });
+        // Without the record the next start has to list them again, and no more than that. A state directory that is
+        // not there yet is made by enrolment.
+        if let Some(directory) = self.record.parent()
+            && directory.is_dir()
+            && let Ok(json) = serde_json::to_vec(&*remembered)
+            && let Err(error) = create_private(&self.record, &json)
+        {
+            tracing::debug!(%error, "the number of waiting updates could not be recorded");
+        }
+        Ok(waiting)
     }
 }
 
@@ -143,7 +180,12 @@ mod tests {
     }
 
     fn value(machine: &Fixture) -> ClaimValue {
-        machine.value(&Updates::default(), ClaimName::SecurityUpdateAgeDays)
+        machine.value(&updates(), ClaimName::SecurityUpdateAgeDays)
+    }
+
+    /// Remembers nothing over a restart.
+    fn updates() -> Updates {
+        Updates::new(Path::new("/nowhere"))
     }
 
     #[test]
@@ -174,26 +216,38 @@ mod tests {
 
     #[test]
     fn what_cannot_be_known_is_unknown() {
-        let (collector, name) = (Updates::default(), ClaimName::SecurityUpdateAgeDays);
+        let (collector, name) = (updates(), ClaimName::SecurityUpdateAgeDays);
         assert_unknown(&machine(ONE_WAITS).collect(&collector), name, "not known since when (1)");
         let no_source = Fixture::new().directory(LISTS).answers(SIMULATION, "");
         assert_unknown(&no_source.collect(&collector), name, "no list of security updates");
         let failing = machine("").fails(SIMULATION, "E: broken packages");
-        assert_unknown(&failing.collect(&Updates::default()), name, "broken packages");
+        assert_unknown(&failing.collect(&updates()), name, "broken packages");
         assert_unknown(&Fixture::new().collect(&collector), name, "no package manager");
     }
 
     #[test]
     fn the_waiting_updates_are_listed_once_until_something_changes() {
-        let (machine, collector) = (machine(ONE_WAITS), Updates::default());
+        let (machine, collector) = (machine(ONE_WAITS), updates());
         assert_unknown(&machine.collect(&collector), ClaimName::SecurityUpdateAgeDays, "since when");
         let machine = machine.fails(SIMULATION, "must not be asked again");
         assert_unknown(&machine.collect(&collector), ClaimName::SecurityUpdateAgeDays, "since when");
     }
 
     #[test]
+    fn the_number_is_remembered_over_a_restart_until_something_changes() {
+        let (machine, state) = (machine(ONE_WAITS), tempfile::tempdir().expect("tempdir"));
+        let restarted = || Updates::new(state.path());
+        assert_unknown(&machine.collect(&restarted()), ClaimName::SecurityUpdateAgeDays, "since when (1)");
+        let machine = machine.fails(SIMULATION, "asked again");
+        assert_unknown(&machine.collect(&restarted()), ClaimName::SecurityUpdateAgeDays, "since when (1)");
+        let status = fs::File::options().write(true).open(machine.full(STATUS)).expect("status");
+        status.set_modified(std::time::UNIX_EPOCH).expect("another time");
+        assert_unknown(&machine.collect(&restarted()), ClaimName::SecurityUpdateAgeDays, "asked again");
+    }
+
+    #[test]
     fn this_machine_gives_an_answer_or_a_reason() {
-        let found = Updates::default().collect(&this_machine());
+        let found = updates().collect(&this_machine());
         assert!(matches!(found.as_slice(), [finding] if finding.value.fits(finding.name.kind())), "{found:?}");
     }
 }

@@ -37,6 +37,8 @@ fn looked_at(machine: &Machine) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use hitotsu_model::posture::ClaimValue;
 
     use super::*;
@@ -51,13 +53,13 @@ mod tests {
 
     #[test]
     fn with_nothing_waiting_it_is_the_age_of_the_metadata() {
-        let found = fetched("").value(&Updates::default(), ClaimName::SecurityUpdateAgeDays);
+        let found = fetched("").value(&Updates::new(Path::new("/nowhere")), ClaimName::SecurityUpdateAgeDays);
         assert!(matches!(found, ClaimValue::Integer(_)), "{found:?}");
     }
 
     #[test]
     fn waiting_advisories_and_missing_metadata_are_unknown() {
-        let (collector, name) = (Updates::default(), ClaimName::SecurityUpdateAgeDays);
+        let (collector, name) = (Updates::new(Path::new("/nowhere")), ClaimName::SecurityUpdateAgeDays);
         let waiting = fetched("FEDORA-2026-1 Important/Sec. openssl-3.2-1.fc42.x86_64\n").collect(&collector);
         assert_unknown(&waiting, name, "since when (1)");
         assert_unknown(&Fixture::new().directory(CACHE).collect(&collector), name, "no list of security updates");
