@@ -3,7 +3,7 @@
 //! A [`Collector`] makes one or a few claims from what the operating system says. [`Collectors`] runs them all, each
 //! within a deadline, so that one that hangs or crashes is a claim that says so and never an outage. [`Watch`] runs
 //! them again when something may have changed and yields the posture when it says something new.
-//! [`mod@describe`] puts it into words.
+//! [`describe()`] puts it into words.
 
 mod clock_skew;
 mod collector;
