@@ -1,9 +1,9 @@
-//! Benches: the program `bench` of the tests' crate, built for release.
+//! Benches: every example or program `bench_<name>` of the workspace, built for release.
 
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::run::{self, Trouble};
 use crate::workspace::Workspace;
@@ -13,24 +13,90 @@ use crate::workspace::Workspace;
 pub(crate) struct Options {
     /// One bench; all of them without it.
     name: Option<String>,
-    /// More words for the bench itself.
+    /// More words for that bench itself.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     more: Vec<String>,
 }
 
-/// Runs the benches and checks that the last line is one JSON object, on which later tools rely.
+/// One bench, as Cargo knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Bench {
+    name: String,
+    package: String,
+    /// `--example` or `--bin`.
+    kind: &'static str,
+}
+
+/// Runs the benches. Each prints its table and one JSON object on its last line; the last line of all is one JSON object
+/// with the object of each bench under its name.
 ///
 /// # Errors
-/// The benches cannot be built or started.
+/// There is no such bench, or one fails or prints no object.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode, Trouble> {
-    let mut cargo = workspace.cargo();
-    cargo.args(["run", "--release", "--package", "hitotsu-tests", "--bin", "bench", "--"]);
-    cargo.args(&options.name).args(&options.more);
-    let (status, text) = run::shown_and_captured(&mut cargo)?;
-    if !status.success() {
-        return Ok(ExitCode::FAILURE);
+    let all = benches(workspace.packages());
+    let chosen: Vec<&Bench> = match &options.name {
+        Some(name) => all.iter().filter(|bench| bench.name == *name).collect(),
+        None => all.iter().collect(),
+    };
+    if chosen.is_empty() {
+        let names: Vec<&str> = all.iter().map(|bench| bench.name.as_str()).collect();
+        return Err(Trouble::new(format!("there is no such bench; there are: {}", names.join(", "))));
     }
-    // Standard output comes first in the text; Cargo's own words are on standard error.
-    let object = text.lines().any(|line| matches!(serde_json::from_str(line), Ok(Value::Object(_))));
-    if object { Ok(ExitCode::SUCCESS) } else { Err(Trouble::new("the bench printed no JSON object on its last line")) }
+    let mut figures = Map::new();
+    for bench in chosen {
+        let mut cargo = workspace.cargo();
+        let target = format!("bench_{}", bench.name);
+        cargo.args(["run", "--release", "--quiet", "--package", &bench.package, bench.kind, &target, "--"]);
+        let (status, text) = run::shown_and_captured(cargo.args(&options.more))?;
+        let object = text.lines().rev().find_map(|line| serde_json::from_str::<Map<String, Value>>(line).ok());
+        match object {
+            Some(object) if status.success() => figures.insert(bench.name.clone(), Value::Object(object)),
+            Some(_) | None => {
+                return Err(Trouble::new(format!("bench `{}` failed, or printed no JSON object", bench.name)));
+            }
+        };
+    }
+    println!("{}", Value::Object(figures));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Every bench of these packages, by name.
+fn benches<'a>(packages: impl Iterator<Item = &'a Value>) -> Vec<Bench> {
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let list = |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut benches = Vec::new();
+    for package in packages {
+        for target in list(package, "targets") {
+            let kinds = list(&target, "kind");
+            let is = |kind: &str| kinds.iter().any(|own| own == kind);
+            let kind = match (is("example"), is("bin")) {
+                (true, _) => "--example",
+                (false, true) => "--bin",
+                (false, false) => continue,
+            };
+            if let Some(name) = text(&target, "name").strip_prefix("bench_") {
+                benches.push(Bench { name: name.to_owned(), package: text(package, "name"), kind });
+            }
+        }
+    }
+    benches.sort_by(|one, other| one.name.cmp(&other.name));
+    benches
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_bench_is_found_by_its_name_wherever_it_stands() {
+        let packages = [json!({ "name": "hitotsu-policy", "targets": [
+            { "name": "hitotsu_policy", "kind": ["lib"] },
+            { "name": "bench_decide", "kind": ["example"] },
+            { "name": "bench_shape", "kind": ["test"] },
+        ] })];
+        let decide = Bench { name: "decide".to_owned(), package: "hitotsu-policy".to_owned(), kind: "--example" };
+        assert_eq!(benches(packages.iter()), [decide]);
+    }
 }
