@@ -94,6 +94,8 @@ impl Acceptor {
         let mut config = self.config.clone();
         config.transport_config(endpoint::server_transport(Arc::clone(&moved)));
         let (label, patience, listening) = (self.label, self.limits.patience, self.address);
+        // The handshake proves this path. By the time it is done, one forged datagram may have moved the connection already.
+        let remote = incoming.remote_address();
         async move {
             let connecting = match incoming.accept_with(Arc::new(config)) {
                 Ok(connecting) => connecting,
@@ -105,7 +107,7 @@ impl Acceptor {
                 Err(_) => return tracing::debug!("a QUIC handshake took too long"),
             };
             drop(guard);
-            if let Some(handshaken) = handshaken(connection, moved, label, listening) {
+            if let Some(handshaken) = handshaken(connection, moved, label, (remote, listening)) {
                 let _ = arrivals.send(Arrival::Connection(Box::new(handshaken))).await;
             }
         }
@@ -116,11 +118,10 @@ fn handshaken(
     connection: quinn::Connection,
     moved: Arc<Notify>,
     label: &[u8],
-    listening: SocketAddr,
+    (remote, listening): (SocketAddr, SocketAddr),
 ) -> Option<Handshaken> {
     let peer_certificates = crypto::quic_certificates(&connection).filter(|chain| !chain.is_empty())?;
     let binding = crypto::quic_binding(&connection, label)?;
-    let remote = connection.remote_address();
     let local = SocketAddr::new(connection.local_ip().unwrap_or(listening.ip()), listening.port());
     Some(Handshaken {
         peer_certificates,
