@@ -346,11 +346,13 @@ pub async fn admit(
     let generation = gateway.generation();
     let bundle = gateway.bundle();
     let target = resolved.target();
-    let resources = resources_at(&bundle, resolved.resources(), target, address);
-    let verdict = judge(evidence, gateway, &bundle, &resources, now)?;
-    if !resolved.addresses().contains(&address) || !gateway.may_dial(&bundle, &resources, address, target.port) {
+    if !resolved.addresses().contains(&address) {
         return Err(Denied::new(Code::AddressNotPermitted));
     }
+    // INVARIANT (question before answer): a sweep that comes after the inputs were read finds the question here.
+    let asked = AdmittedTo { address, named: resolved.resources().to_vec(), resources: Vec::new() };
+    flow.admit_to(asked.clone());
+    let (resources, verdict) = readmit(evidence, gateway, &bundle, target, &asked, now)?;
     let tier1 = resources.iter().filter_map(|id| bundle.resource(id)).any(|resource| resource.tier == Tier::Tier1);
     let durability = if tier1 { Durability::Durable } else { Durability::Safe };
     let oversize_as_capsule =
@@ -358,7 +360,7 @@ pub async fn admit(
     let Some(first) = resources.first().cloned() else {
         return Err(Denied::new(Code::NotPermitted));
     };
-    flow.admit_to(AdmittedTo { address, resources });
+    flow.admit_to(AdmittedTo { resources, ..asked });
     gateway.expires_at(verdict.expires_at);
     let record = AuditRecord {
         at: now,
@@ -375,6 +377,35 @@ pub async fn admit(
     let intent =
         gateway.audit.begin(flow.id, record, durability).await.map_err(|_| Denied::new(Code::AuditUnavailable))?;
     Ok(Admitted { flow: flow.clone(), address, intent, generation, oversize_as_capsule })
+}
+
+/// Decides about an address from nothing but the inputs of now: every resource that the name selects, selected when it
+/// was asked for, or that contains the address, must permit it, and the address must still be theirs.
+///
+/// # Errors
+/// The refusal.
+pub fn readmit(
+    evidence: &Evidence<'_>,
+    gateway: &Gateway,
+    bundle: &Bundle,
+    target: &Target,
+    asked: &AdmittedTo,
+    now: Timestamp,
+) -> Result<(Vec<ResourceId>, Verdict), Denied> {
+    still_standing(evidence.session, &gateway.registry, now).map_err(Denied::new)?;
+    let mut named = asked.named.clone();
+    for id in bundle.named(target) {
+        if !named.contains(id) {
+            named.push(id.clone());
+        }
+    }
+    let resources = resources_at(bundle, &named, target, asked.address);
+    let verdict = judge(evidence, gateway, bundle, &resources, now)?;
+    let theirs = named.iter().all(|id| bundle.resource(id).is_some_and(|resource| resource.may_have(asked.address)));
+    if !theirs || !gateway.may_dial(bundle, &resources, asked.address, target.port) {
+        return Err(Denied::new(Code::AddressNotPermitted));
+    }
+    Ok((resources, verdict))
 }
 
 /// The resources that the name selected and every other one that contains the address and port.

@@ -16,13 +16,14 @@ use hitotsu_tunnel::server::{BodySender, PendingHttp, ServerConnection};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::Serialize;
+use tokio::time::timeout;
 
 use crate::admission;
 use crate::catalogue;
 use crate::clock;
 use crate::denied::{Denied, response};
 use crate::gateway::Gateway;
-use crate::limits::CONTROL_BODY_BYTES_MAX;
+use crate::limits::{CONTROL_BODY_BYTES_MAX, CONTROL_BODY_TIMEOUT};
 use crate::session::Session;
 use crate::session::evidence::attest;
 use crate::watch::sweep;
@@ -53,7 +54,8 @@ pub async fn serve(
     if (&asked.method, what) == (&Method::GET, "/notices") {
         return notices(gateway, session, connection, messages.language(), pending).await;
     }
-    let body = match pending.body(CONTROL_BODY_BYTES_MAX).await {
+    let coming = timeout(CONTROL_BODY_TIMEOUT, pending.body(CONTROL_BODY_BYTES_MAX));
+    let body = match coming.await.unwrap_or(Err(FlowError::Finished)) {
         Ok(body) => body,
         Err(FlowError::OverLimit { .. }) => {
             return pending.respond(refusal(Code::BadRequest, StatusCode::PAYLOAD_TOO_LARGE, messages)).await;

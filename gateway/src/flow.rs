@@ -19,7 +19,7 @@ use crate::gateway::Gateway;
 use crate::limits::{ADDRESSES_TRIED_MAX, EVIDENCE_WAIT, UDP_IDLE, UDP_IDLE_DNS};
 use crate::session::{LiveFlow, Session};
 use crate::upstream::{self, NotConnected};
-use crate::watch::cut;
+use crate::watch::{cut, end_session};
 
 /// Serves one request for a byte stream.
 pub async fn serve_tcp(
@@ -38,7 +38,7 @@ pub async fn serve_tcp(
     match unless_abandoned(opening, pending.abandoned(), &flow).await {
         Ok((socket, admitted, _place)) => {
             gateway.metrics.flow_open_seconds.observe(opened.elapsed().as_secs_f64());
-            let end = match pending.accept(http::HeaderMap::new()).await {
+            let end = match unless_cut(pending.accept(http::HeaderMap::new()), &flow).await {
                 Ok((send, receive)) => {
                     relay::tcp(socket, send, receive, flow.counters.clone(), flow.cut.clone()).await.end
                 }
@@ -70,7 +70,7 @@ pub async fn serve_udp(
             gateway.metrics.flow_open_seconds.observe(opened.elapsed().as_secs_f64());
             let idle = if port == 53 { UDP_IDLE_DNS } else { UDP_IDLE };
             let options = UdpOptions { oversize_as_capsule: admitted.oversize_as_capsule() };
-            let end = match pending.accept(http::HeaderMap::new(), options).await {
+            let end = match unless_cut(pending.accept(http::HeaderMap::new(), options), &flow).await {
                 Ok(udp) => relay::udp(socket, udp, flow.counters.clone(), flow.cut.clone(), idle).await.end,
                 Err(error) => left_before_it_began(error),
             };
@@ -106,6 +106,15 @@ fn end_of_cut(code: Code) -> FlowEnd {
 fn malformed(gateway: &Gateway, session: &Session, error: &TargetError) -> http::Response<bytes::Bytes> {
     tracing::debug!(%error, "a request names no usable target");
     response(&Denied::new(Code::BadRequest).problem(gateway.sentences.of(session.language()), None))
+}
+
+/// Answers the device, unless the flow is cut first: a device that gives no room for the answer holds nothing open.
+async fn unless_cut<T>(answer: impl Future<Output = Result<T, FlowError>>, flow: &LiveFlow) -> Result<T, FlowError> {
+    tokio::select! {
+        biased;
+        () = flow.cut.cancelled() => Err(FlowError::Finished),
+        answered = answer => answered,
+    }
 }
 
 fn left_before_it_began(error: FlowError) -> RelayEnd {
@@ -145,6 +154,9 @@ where
             Ok(admitted) => admitted,
             Err(denied) => {
                 refused = denied;
+                if flow.cut_code().is_some() {
+                    break;
+                }
                 continue;
             }
         };
@@ -195,7 +207,7 @@ fn still_true(gateway: &Gateway, session: &Session, flow: &LiveFlow, generation:
     let bundle = gateway.bundle();
     let evidence = admission::evidence(session, &bundle, Instant::now())?;
     let admitted = flow.admitted_to().ok_or_else(|| Denied::new(Code::NotPermitted))?;
-    let answer = admission::judge(&evidence, gateway, &bundle, &admitted.resources, clock::now());
+    let answer = admission::readmit(&evidence, gateway, &bundle, &flow.target, &admitted, clock::now());
     if let Err(denied) = &answer {
         cut(gateway, session, flow, denied);
     }
@@ -204,6 +216,9 @@ fn still_true(gateway: &Gateway, session: &Session, flow: &LiveFlow, generation:
 
 fn refusal(gateway: &Gateway, session: &Session, flow: &LiveFlow, denied: &Denied) -> http::Response<bytes::Bytes> {
     gateway.metrics.flow_denied(denied.code());
+    if session.refused_too_often(Instant::now()) {
+        end_session(gateway, session, Code::OverLimit);
+    }
     tracing::info!(session = %session.id, flow = %flow.id, code = %denied.code(), rules = ?denied.rules, "flow refused");
     gateway.record(AuditEvent::FlowDenied {
         flow: flow.id,

@@ -13,12 +13,13 @@ use hitotsu_model::ids::{FlowId, ResourceId, RuleId};
 use hitotsu_model::time::Timestamp;
 use hitotsu_pki::trust::Trust;
 use hitotsu_policy::bundle::Bundle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::AuditLog;
 use crate::clock;
 use crate::denied::Sentences;
+use crate::limits::REFUSED_AT_ONCE_MAX;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::registry::Registry;
@@ -45,6 +46,8 @@ pub struct Gateway {
     pub own_listeners: Vec<SocketAddr>,
     /// Addresses of this machine.
     pub own_addresses: BTreeSet<IpAddr>,
+    /// Places for refused peers that are being told why.
+    pub refused_places: Semaphore,
     bundle: ArcSwap<Bundle>,
     generation: watch::Sender<u64>,
     next_flow: AtomicU64,
@@ -100,6 +103,7 @@ impl Gateway {
             bundle_dir: parts.bundle_dir,
             own_listeners: parts.own_listeners,
             own_addresses: parts.own_addresses,
+            refused_places: Semaphore::new(REFUSED_AT_ONCE_MAX),
             bundle: ArcSwap::new(parts.bundle),
             generation: watch::Sender::new(0),
             next_flow: AtomicU64::new(parts.next_flow),

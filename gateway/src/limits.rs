@@ -11,6 +11,26 @@ pub const FLOWS_PER_SESSION_MAX: usize = 2_000;
 /// Live and opening flows of one gateway: 20,000 sockets leave room below the usual limit of open files once raised.
 pub const FLOWS_MAX: usize = 20_000;
 
+/// Refusals of one session within [`REFUSALS_WINDOW`]; each costs a record on the audit log's disk. A browser with every
+/// tab refused asks some hundred times.
+pub const REFUSALS_MAX: u32 = 2_000;
+
+/// The window of [`REFUSALS_MAX`].
+pub const REFUSALS_WINDOW: Duration = Duration::from_secs(60);
+
+/// Sessions of one device at once: one, a second while it makes before it breaks, and those that the network lost. The
+/// oldest ends for a newer one.
+pub const SESSIONS_PER_DEVICE_MAX: usize = 8;
+
+/// Refused peers that are being told why, at once.
+pub const REFUSED_AT_ONCE_MAX: usize = 512;
+
+/// Machines that enrol at once; each holds a connection for some seconds.
+pub const ENROLMENTS_AT_ONCE_MAX: usize = 256;
+
+/// How long the body of a control request may take to come.
+pub const CONTROL_BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How long flows that came before the first evidence wait for it. The agent sends both at once, so one round trip and
 /// the verification are enough; a mobile line may need seconds.
 pub const EVIDENCE_WAIT: Duration = Duration::from_secs(5);
@@ -25,8 +45,9 @@ pub const NONCES_MAX: usize = 4;
 /// answer is fresh.
 pub const NONCE_LIFE: Duration = Duration::from_secs(15 * 60);
 
-/// Notices waiting for one session's stream; beyond it the stream is ended and the agent asks again.
-pub const NOTICES_MAX: usize = 64;
+/// Notices waiting for one session's stream: one for each flow that a change may cut at once, and some. Beyond it the
+/// stream is ended and the agent asks again. The queue takes memory only as it fills.
+pub const NOTICES_MAX: usize = FLOWS_PER_SESSION_MAX + 64;
 
 /// How long a name may take to resolve.
 pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use hitotsu_model::code::Code;
 use hitotsu_model::ids::{FlowId, SessionId};
 
-use crate::limits::{FLOWS_MAX, FLOWS_PER_SESSION_MAX, SESSIONS_MAX};
+use crate::limits::{FLOWS_MAX, FLOWS_PER_SESSION_MAX, SESSIONS_MAX, SESSIONS_PER_DEVICE_MAX};
 use crate::session::{LiveFlow, Session};
 
 /// All sessions of this gateway.
@@ -59,6 +60,15 @@ impl Live {
         let mut sessions = self.lock();
         if sessions.len() >= SESSIONS_MAX {
             return None;
+        }
+        let device = session.identity.device();
+        let mut of_device: Vec<&Arc<Session>> =
+            sessions.values().filter(|other| other.identity.device() == device).collect();
+        if of_device.len() >= SESSIONS_PER_DEVICE_MAX {
+            of_device.sort_by_key(|other| other.opened_at);
+            if let Some(oldest) = of_device.first() {
+                oldest.end(Code::OverLimit);
+            }
         }
         let session = Arc::new(session);
         sessions.insert(session.id, session.clone());

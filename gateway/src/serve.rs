@@ -11,9 +11,11 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hitotsu_model::audit::{AuditEvent, AuditRecord, Durability};
 use hitotsu_model::control::{ATTEST_EXPORTER_LABEL, ENROL_ALPN, Notice};
 use hitotsu_tunnel::listener::{Arrival, HandshakeLimits, Handshaken, Listener, ListenerConfig, OtherProtocol};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinSet;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +28,7 @@ use crate::denied::Sentences;
 use crate::enrol::Enrolment;
 use crate::gateway::{Gateway, Parts};
 use crate::issuer::{self, IssuerClient};
+use crate::limits::ENROLMENTS_AT_ONCE_MAX;
 use crate::metrics::{self, Metrics};
 use crate::operate;
 use crate::registry::{Registry, RegistryCopy, RegistrySnapshot};
@@ -64,6 +67,9 @@ pub enum ServeError {
     /// The resolver cannot be made.
     #[error("the resolver could not be made: {0}; set `dns.servers` in the configuration")]
     Resolver(String),
+    /// The watch over live flows ended by itself.
+    #[error("the watch over live flows ended by itself; see the log, and restart the gateway")]
+    WatchEnded,
     /// A local listener cannot be made.
     #[error("{what}: {error}")]
     Local {
@@ -90,6 +96,7 @@ pub struct Ready {
 /// # Errors
 /// [`ServeError`] when a part cannot start.
 pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), ServeError> {
+    raise_open_files();
     let credentials = credentials::load(&config)?;
     let bundle = Arc::new(bundle_dir::load(&config.policy_dir)?);
     let (audit, recovery) = AuditLog::open(&config.audit_dir, clock::now())?;
@@ -135,7 +142,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
 
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    tasks.spawn(watch::run(gateway.clone(), stop.clone()));
+    let mut watching = tokio::spawn(watch::run(gateway.clone(), stop.clone()));
     if config.issuer_spawn {
         tasks.spawn(issuer::supervise(config.file.clone(), stop.clone()));
     }
@@ -174,7 +181,8 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
     ready(&Ready { listen: listener.local_addr(), metrics: metrics_address, bundle: bundle.version().to_owned() });
     tracing::info!("serving");
     let enrolment = Enrolment::new(admin_state, Sentences::load()?);
-    accept(&gateway, &listener, &enrolment, Duration::from_secs(config.drain_seconds_max.into())).await;
+    let drain_max = Duration::from_secs(config.drain_seconds_max.into());
+    let outcome = accept(&gateway, &listener, &enrolment, drain_max, &mut watching).await;
     stop.cancel();
     let finishing = async { while tasks.join_next().await.is_some() {} };
     if timeout(Duration::from_secs(5), finishing).await.is_err() {
@@ -183,7 +191,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
     let stopped = AuditRecord { at: clock::now(), event: AuditEvent::GatewayStopped };
     audit.append(stopped, Durability::Durable).await?;
     tracing::info!("stopped");
-    Ok(())
+    outcome
 }
 
 /// The database and what it holds; where it does not answer, what it held last.
@@ -227,37 +235,66 @@ fn tell(recovery: &Recovery) {
 }
 
 /// Accepts until told to stop, then drains.
-async fn accept(gateway: &Arc<Gateway>, listener: &Listener, enrolment: &Enrolment, drain_max: Duration) {
+///
+/// # Errors
+/// [`ServeError::WatchEnded`]: without the watch nothing would ever be cut again, so nothing is served either.
+async fn accept(
+    gateway: &Arc<Gateway>,
+    listener: &Listener,
+    enrolment: &Enrolment,
+    drain_max: Duration,
+    watching: &mut JoinHandle<()>,
+) -> Result<(), ServeError> {
     let mut sessions = JoinSet::new();
+    let enrolments = Arc::new(Semaphore::new(ENROLMENTS_AT_ONCE_MAX));
+    let mut outcome = Ok(());
     let mut signals = Signals::new();
     loop {
         tokio::select! {
             arrival = listener.accept() => match arrival {
-                Some(arrival) => serve_arrival(gateway, enrolment, arrival, &mut sessions),
+                Some(arrival) => serve_arrival(gateway, (enrolment, &enrolments), arrival, &mut sessions),
                 None => break,
             },
             Some(_) = sessions.join_next(), if !sessions.is_empty() => {}
+            _ = &mut *watching => {
+                tracing::error!("the watch over live flows ended; the gateway stops");
+                outcome = Err(ServeError::WatchEnded);
+                break;
+            }
             signal = signals.next() => match signal {
                 Told::Stop => break,
                 Told::Reload => {
+                    let gateway = gateway.clone();
                     // The error is logged and counted there; the old bundle stays.
-                    let _ = operate::reload_policy(gateway).await;
+                    sessions.spawn(async move { drop(operate::reload_policy(&gateway).await) });
                 }
             }
         }
     }
     drain(gateway, listener, &mut sessions, &mut signals, drain_max).await;
+    outcome
 }
 
-fn serve_arrival(gateway: &Arc<Gateway>, enrolment: &Enrolment, arrival: Arrival, sessions: &mut JoinSet<()>) {
+fn serve_arrival(
+    gateway: &Arc<Gateway>,
+    (enrolment, enrolments): (&Enrolment, &Arc<Semaphore>),
+    arrival: Arrival,
+    sessions: &mut JoinSet<()>,
+) {
     match arrival {
         Arrival::Connection(handshaken) => {
             let handshaken: Handshaken = *handshaken;
             sessions.spawn(session::serve::serve(gateway.clone(), handshaken));
         }
         Arrival::Other { stream, remote } => {
+            let Ok(place) = enrolments.clone().try_acquire_owned() else {
+                return tracing::warn!("too many machines enrol at once; one was turned away");
+            };
             let enrolment = enrolment.clone();
-            sessions.spawn(async move { enrolment.serve(*stream, remote).await });
+            sessions.spawn(async move {
+                enrolment.serve(*stream, remote).await;
+                drop(place);
+            });
         }
     }
 }
@@ -294,6 +331,7 @@ async fn drain(
     let ending = async { while sessions.join_next().await.is_some() {} };
     let _ = timeout(Duration::from_secs(3), ending).await;
     sessions.abort_all();
+    while sessions.join_next().await.is_some() {}
 }
 
 enum Told {
@@ -343,6 +381,16 @@ impl Signals {
 /// `host:port` that agents dial; an IPv6 address stands in brackets.
 fn authority(name: &str, port: u16) -> String {
     if name.contains(':') { format!("[{name}]:{port}") } else { format!("{name}:{port}") }
+}
+
+/// Every flow takes a file descriptor, and the usual limit of 1,024 is an interactive user's. The system's own bound is
+/// the administrator's to set.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of open files stays low; raise it for many devices");
+    }
 }
 
 async fn bind_local(address: SocketAddr) -> Result<TcpListener, ServeError> {

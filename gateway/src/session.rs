@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::Identified;
-use crate::limits::NOTICES_MAX;
+use crate::limits::{NOTICES_MAX, REFUSALS_MAX, REFUSALS_WINDOW};
 
 pub mod evidence;
 pub mod serve;
@@ -54,9 +54,18 @@ pub struct Session {
 #[derive(Debug)]
 struct State {
     place: Option<PlaceId>,
+    source: IpAddr,
+    refusals: Refusals,
     evidence: Option<Believed>,
     nonces: Nonces,
     subject: Option<Arc<Prepared>>,
+}
+
+/// How often a session was refused lately.
+#[derive(Debug)]
+struct Refusals {
+    since: Instant,
+    count: u32,
 }
 
 /// Evidence that was believed.
@@ -101,6 +110,8 @@ pub struct LiveFlow {
 pub struct AdmittedTo {
     /// The address dialled.
     pub address: IpAddr,
+    /// The resources that its name selected when it was asked for.
+    pub named: Vec<ResourceId>,
     /// Every resource whose decision must hold.
     pub resources: Vec<ResourceId>,
 }
@@ -157,6 +168,7 @@ impl Session {
     #[must_use]
     pub fn new(id: SessionId, identity: Identified, transport: &'static str, opened_at: Timestamp) -> Self {
         let place = identity.place().cloned();
+        let source = identity.source();
         Self {
             id,
             identity,
@@ -164,7 +176,14 @@ impl Session {
             opened_at,
             ended: CancellationToken::new(),
             end_code: OnceLock::new(),
-            state: Mutex::new(State { place, evidence: None, nonces: Nonces::default(), subject: None }),
+            state: Mutex::new(State {
+                place,
+                source,
+                refusals: Refusals { since: Instant::now(), count: 0 },
+                evidence: None,
+                nonces: Nonces::default(),
+                subject: None,
+            }),
             memo: Mutex::new(Memo::default()),
             flows: Mutex::default(),
             notices: Mutex::default(),
@@ -181,9 +200,16 @@ impl Session {
 
     /// The path moved. A place may be lost at once; it is gained only by a new handshake, because a peer's address is
     /// believed before its path is validated (RFC 9000 §9.3). True if the place was lost.
-    pub fn path_moved(&self, place_now: Option<&PlaceId>) -> bool {
+    pub fn path_moved(&self, source: IpAddr, bundle: &Bundle) -> bool {
+        lock(&self.state).source = source;
+        self.place_checked(bundle)
+    }
+
+    /// Whether the place of the path still is what it was at the handshake, by the bundle of now; it is lost if not, and
+    /// then true is returned.
+    pub fn place_checked(&self, bundle: &Bundle) -> bool {
         let mut state = lock(&self.state);
-        let lost = state.place.is_some() && state.place.as_ref() != place_now;
+        let lost = state.place.is_some() && state.place.as_ref() != bundle.place_of(state.source);
         if lost {
             state.place = None;
             state.subject = None;
@@ -206,6 +232,17 @@ impl Session {
         drop(state);
         self.first_evidence.send_replace(true);
         changed
+    }
+
+    /// Counts a refusal. True when there are so many that the session must end: a program gone wild, or an attack on the
+    /// audit log's disk.
+    pub fn refused_too_often(&self, at: Instant) -> bool {
+        let refusals = &mut lock(&self.state).refusals;
+        if at.saturating_duration_since(refusals.since) > REFUSALS_WINDOW {
+            *refusals = Refusals { since: at, count: 0 };
+        }
+        refusals.count += 1;
+        refusals.count > REFUSALS_MAX
     }
 
     /// Becomes true with the first evidence.
@@ -346,14 +383,20 @@ mod tests {
 
     #[test]
     fn a_path_that_moves_may_lose_a_place_and_never_gains_one() {
-        let office: PlaceId = "miyamae-ward-office".parse().unwrap();
-        let at_home = session(None);
-        assert!(!at_home.path_moved(Some(&office)), "a forged source address gains nothing");
-        assert_eq!(at_home.place(), None);
-        let in_office = session(Some("miyamae-ward-office"));
-        assert!(!in_office.path_moved(Some(&office)), "the same place stays");
-        assert!(in_office.path_moved(None));
-        assert!(!in_office.path_moved(Some(&office)), "and does not come back without a handshake");
+        let settings = hitotsu_policy::sample::SampleSettings {
+            org: "test.example".parse().unwrap(),
+            demo: None,
+            firewall_for_tier3: true,
+        };
+        let bundle = Bundle::compile(&hitotsu_policy::sample::sample(&settings)).unwrap();
+        let (office, home) = (IpAddr::from([203, 0, 113, 130]), IpAddr::from([192, 0, 2, 1]));
+        let at_home = session(bundle.place_of(home).map(PlaceId::as_str));
+        at_home.path_moved(office, &bundle);
+        assert_ne!(at_home.place().as_ref(), bundle.place_of(office), "a forged source address gains nothing");
+        let in_office = session(bundle.place_of(office).map(PlaceId::as_str));
+        assert!(!in_office.path_moved(office, &bundle), "the same place stays");
+        assert!(in_office.path_moved(home, &bundle));
+        assert!(!in_office.path_moved(office, &bundle), "and does not come back without a handshake");
         assert_eq!(in_office.place(), None);
     }
 

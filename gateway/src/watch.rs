@@ -5,12 +5,13 @@
 //! read; so each flow is either asked again here, or sees the new generation before its first byte.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use hitotsu_model::code::Code;
 use hitotsu_model::control::Notice;
-use hitotsu_model::ids::ResourceId;
+use hitotsu_model::resource::Target;
 use hitotsu_model::time::Timestamp;
 use hitotsu_policy::bundle::Bundle;
 use tokio::time::{MissedTickBehavior, interval};
@@ -21,7 +22,7 @@ use crate::clock::{self, JumpDetector};
 use crate::denied::Denied;
 use crate::gateway::Gateway;
 use crate::limits::{CLOCK_JUMP, WATCH_TICK};
-use crate::session::{LiveFlow, Session};
+use crate::session::{AdmittedTo, LiveFlow, Session};
 
 /// Watches until `stop`.
 pub async fn run(gateway: Arc<Gateway>, stop: CancellationToken) {
@@ -80,18 +81,18 @@ pub fn sweep(gateway: &Gateway, bundle: &Bundle, session: &Arc<Session>) {
         return;
     }
     gateway.expires_at(session.identity.peer().not_after);
+    // A place that the bundle no longer gives to the path is lost like one that the path left.
+    session.place_checked(bundle);
     // One question for many flows is asked once.
-    let mut answers: BTreeMap<Vec<ResourceId>, Result<Timestamp, Denied>> = BTreeMap::new();
+    let mut answers: BTreeMap<(Target, IpAddr), Result<Timestamp, Denied>> = BTreeMap::new();
     for flow in session.flows() {
-        let Some(admitted) = flow.admitted_to() else { continue };
-        if !answers.contains_key(&admitted.resources) {
-            let answer = ask(gateway, bundle, session, &admitted.resources, now);
-            answers.insert(admitted.resources.clone(), answer);
-        }
-        match answers.get(&admitted.resources) {
-            Some(Ok(expires_at)) => gateway.expires_at(*expires_at),
-            Some(Err(denied)) => cut(gateway, session, &flow, denied),
-            None => {}
+        let Some(asked) = flow.admitted_to() else { continue };
+        let answer = answers
+            .entry((flow.target.clone(), asked.address))
+            .or_insert_with(|| ask(gateway, bundle, session, &flow.target, &asked, now));
+        match answer {
+            Ok(expires_at) => gateway.expires_at(*expires_at),
+            Err(denied) => cut(gateway, session, &flow, denied),
         }
     }
 }
@@ -100,11 +101,12 @@ fn ask(
     gateway: &Gateway,
     bundle: &Bundle,
     session: &Session,
-    resources: &[ResourceId],
+    target: &Target,
+    asked: &AdmittedTo,
     now: Timestamp,
 ) -> Result<Timestamp, Denied> {
     let evidence = admission::evidence(session, bundle, Instant::now())?;
-    admission::judge(&evidence, gateway, bundle, resources, now).map(|verdict| verdict.expires_at)
+    admission::readmit(&evidence, gateway, bundle, target, asked, now).map(|(_, verdict)| verdict.expires_at)
 }
 
 /// Ends a flow and tells its device why.

@@ -63,7 +63,15 @@ pub fn attest(
     let expectation = Expectation { binding, nonce, sequence_at_least: sequence };
     let statement =
         verify_statement(request, session.identity.peer(), &expectation, now).map_err(|fault| fault.code())?;
-    session.with_nonces(|nonces| nonces.next_sequence = statement.sequence.saturating_add(1));
+    // Of two statements that arrive at once, the later one stays.
+    let newest = session.with_nonces(|nonces| {
+        let newest = statement.sequence >= nonces.next_sequence;
+        nonces.next_sequence = nonces.next_sequence.max(statement.sequence.saturating_add(1));
+        newest
+    });
+    if !newest {
+        return Err(Code::EvidenceReplayed);
+    }
     let changed = session.believe(statement.posture.clone(), at);
     Ok(AttestOutcome { posture: statement.posture, changed })
 }

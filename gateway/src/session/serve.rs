@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use hitotsu_model::audit::AuditEvent;
+use std::net::SocketAddr;
+
+use hitotsu_model::audit::{AuditEvent, AuditRecord, Durability};
 use hitotsu_model::code::Code;
 use hitotsu_model::ids::SessionId;
 use hitotsu_tunnel::listener::Handshaken;
@@ -35,7 +37,9 @@ pub async fn serve(gateway: Arc<Gateway>, handshaken: Handshaken) {
             };
             let session = place.session().clone();
             gateway.expires_at(session.identity.peer().not_after);
-            serve_session(&gateway, &session, &connection, binding).await;
+            // What changed between reading the inputs and entering the table was swept without this session.
+            sweep(&gateway, &gateway.bundle(), &session);
+            serve_session(&gateway, &session, &connection, (binding, remote)).await;
         }
     }
 }
@@ -52,12 +56,13 @@ async fn serve_session(
     gateway: &Arc<Gateway>,
     session: &Arc<Session>,
     connection: &ServerConnection,
-    binding: [u8; 32],
+    (binding, remote): ([u8; 32], SocketAddr),
 ) {
     gateway.metrics.sessions_opened.inc();
     let identity = &session.identity;
     tracing::info!(session = %session.id, device = %identity.device(), transport = session.transport, "session opened");
-    gateway.record(AuditEvent::SessionOpened {
+    // INVARIANT (who before what): every flow's record names this session, so this one is safe before any of them.
+    let opened = AuditEvent::SessionOpened {
         session: session.id,
         device: identity.device(),
         person: identity.person().cloned(),
@@ -66,8 +71,14 @@ async fn serve_session(
         source: identity.source(),
         place: identity.place().cloned(),
         transport: session.transport.to_owned(),
-    });
-    answer_requests(gateway, session, connection, binding).await;
+    };
+    let opened = AuditRecord { at: session.opened_at, event: opened };
+    if let Err(error) = gateway.audit.append(opened, Durability::Safe).await {
+        gateway.metrics.audit_failures.inc();
+        tracing::error!(%error, "a session could not be recorded, so it is not served");
+        return connection.close(CloseCode::Internal, Code::AuditUnavailable.slug());
+    }
+    answer_requests(gateway, session, connection, (binding, remote)).await;
     let code = session.end_code();
     // The connection is gone or is closed here; either way no flow of it lives on.
     for flow in session.flows() {
@@ -86,11 +97,11 @@ async fn answer_requests(
     gateway: &Arc<Gateway>,
     session: &Arc<Session>,
     connection: &ServerConnection,
-    binding: [u8; 32],
+    (binding, remote): ([u8; 32], SocketAddr),
 ) {
     // Tasks of this connection end with it.
     let mut tasks = JoinSet::new();
-    let mut known = connection.remote_address();
+    let mut known = remote;
     let mut told_to_go = false;
     loop {
         tokio::select! {
@@ -101,7 +112,7 @@ async fn answer_requests(
             moved = connection.path_changed(known) => {
                 known = moved;
                 let bundle = gateway.bundle();
-                if session.path_moved(bundle.place_of(moved.ip().to_canonical())) {
+                if session.path_moved(moved.ip().to_canonical(), &bundle) {
                     tracing::info!(session = %session.id, "the path moved away from its place");
                     sweep(gateway, &bundle, session);
                 }
@@ -155,6 +166,10 @@ fn dispatch(
 
 /// Tells a refused peer why, whatever it asks, and nothing else.
 async fn serve_refused(gateway: &Gateway, connection: &ServerConnection, refused: &Refused, source: std::net::IpAddr) {
+    // Refused peers are told why one by one, but never by the thousand.
+    let Ok(_place) = gateway.refused_places.try_acquire() else {
+        return connection.close(CloseCode::ExcessiveLoad, refused.code.slug());
+    };
     gateway.metrics.sessions_refused.inc();
     tracing::info!(code = %refused.code, "connection refused");
     if let Some((device, serial)) = &refused.named {
