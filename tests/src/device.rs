@@ -54,6 +54,12 @@ impl Device {
     /// How it dials.
     #[must_use]
     pub fn dialer(&self, preference: Preference) -> Dialer {
+        self.dialer_from(preference, None)
+    }
+
+    /// How it dials from one local address.
+    #[must_use]
+    pub fn dialer_from(&self, preference: Preference, bind: Option<SocketAddr>) -> Dialer {
         let trust = Arc::new(Trust::new(&self.root, self.org.clone()).expect("the root is good"));
         let certified = certified_key(self.chain.clone(), self.key.clone());
         let tls = rustls::ClientConfig::builder_with_provider(crypto::provider())
@@ -67,7 +73,7 @@ impl Device {
             authority: format!("localhost:{}", self.gateway.port()),
             server_name: ServerName::try_from("localhost").expect("a name"),
             tls,
-            bind: None,
+            bind,
             exporter_label: ATTEST_EXPORTER_LABEL,
             quic_patience: Duration::from_millis(1500),
             patience: Duration::from_secs(10),
@@ -83,6 +89,18 @@ impl Device {
     pub async fn dial(&self, preference: Preference) -> Result<Connected, DialError> {
         let connection = self.dialer(preference).dial().await?;
         Ok(Connected { device: self.clone(), connection, sequence: 0, nonce: None })
+    }
+
+    /// Connects from one local address and attests a good state.
+    ///
+    /// # Panics
+    /// If either is refused.
+    pub async fn connect_from(&self, address: SocketAddr) -> Connected {
+        let dialer = self.dialer_from(Preference::QuicOnly, Some(address));
+        let connection = dialer.dial().await.expect("dials");
+        let mut connected = Connected { device: self.clone(), connection, sequence: 0, nonce: None };
+        connected.attest(good_posture()).await.expect("is believed");
+        connected
     }
 
     /// Connects over QUIC and attests a good state.

@@ -100,6 +100,25 @@ pub async fn udp_echo() -> System {
     System { address, task }
 }
 
+/// A port that listens but takes nobody in: its queue is full, so that the kernel drops what knocks. The connections that
+/// fill it live as long as the handle.
+///
+/// # Panics
+/// If it cannot be set up.
+pub async fn silent() -> (SocketAddr, impl Sized) {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("binds");
+    let listener = socket.listen(1).expect("listens");
+    let address = listener.local_addr().expect("bound");
+    let mut fillers = Vec::new();
+    while let Ok(filler) =
+        tokio::time::timeout(std::time::Duration::from_millis(300), TcpStream::connect(address)).await
+    {
+        fillers.push(filler.expect("connects"));
+    }
+    (address, (listener, fillers))
+}
+
 /// A port on which nobody listens.
 pub async fn refusing() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");

@@ -41,6 +41,14 @@ impl World {
     /// # Panics
     /// If any step fails; the message says which.
     pub async fn new(bundle: &BTreeMap<String, String>) -> Self {
+        Self::with_dns(bundle, &[]).await
+    }
+
+    /// As [`World::new`], with name servers of the test's own for internal names.
+    ///
+    /// # Panics
+    /// If any step fails; the message says which.
+    pub async fn with_dns(bundle: &BTreeMap<String, String>, servers: &[SocketAddr]) -> Self {
         let dir = tempfile::Builder::new().prefix("hitotsu-world-").tempdir().expect("a folder");
         let org = dir.path().join("org");
         let mut command = Command::new(program("hitotsu-gateway"));
@@ -52,6 +60,12 @@ impl World {
         let mut world =
             Self { dir, gateway: None, listen: ([127, 0, 0, 1], 0).into(), metrics: ([127, 0, 0, 1], 0).into() };
         world.write_bundle(bundle);
+        if !servers.is_empty() {
+            let config = std::fs::read_to_string(world.config()).expect("the configuration");
+            let servers: Vec<String> = servers.iter().map(|server| format!("\"{server}\"")).collect();
+            let config = config.replace("servers = []", &format!("servers = [{}]", servers.join(", ")));
+            std::fs::write(world.config(), config).expect("written");
+        }
         world.start_gateway().await;
         world
     }
@@ -210,15 +224,25 @@ impl World {
         })
     }
 
-    /// One figure of the gateway, as Prometheus would read it.
+    /// What the health listener answers at `path`: the whole response.
     ///
     /// # Panics
     /// If there is no answer.
-    pub async fn figure(&self, name: &str) -> f64 {
+    pub async fn health(&self, path: &str) -> String {
         let mut stream = tokio::net::TcpStream::connect(self.metrics).await.expect("connects");
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.expect("sent");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("sent");
         let mut text = String::new();
         stream.read_to_string(&mut text).await.expect("an answer");
+        text
+    }
+
+    /// One figure of the gateway, as Prometheus would read it.
+    ///
+    /// # Panics
+    /// If there is no such figure.
+    pub async fn figure(&self, name: &str) -> f64 {
+        let text = self.health("/metrics").await;
         let line = text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
         let value = line.and_then(|line| line.rsplit(' ').next()).unwrap_or_else(|| panic!("no figure {name}: {text}"));
         value.parse().expect("a number")

@@ -13,6 +13,7 @@ use hitotsu_tests::process::PATIENCE;
 use hitotsu_tests::systems;
 use hitotsu_tests::world::World;
 use hitotsu_tunnel::dialer::Preference;
+use hitotsu_tunnel::fault::OpenError;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -163,6 +164,11 @@ async fn a_draining_gateway_lets_open_flows_end_and_takes_nothing_new() {
         }
     };
     timeout(PATIENCE, told).await.expect("the device is told");
+    let refused = connected.connection.open_tcp(&authority, http::HeaderMap::new()).await;
+    assert!(matches!(refused, Err(OpenError::Draining)), "{refused:?}");
+    let ready = world.health("/readyz").await;
+    assert!(ready.starts_with("HTTP/1.1 503") && ready.contains("draining"), "{ready}");
+    assert!(world.health("/healthz").await.starts_with("HTTP/1.1 200"));
     send.send(Bytes::from_static(b"still here")).await.expect("sent");
     let mut got = Vec::new();
     while got.len() < 10 {

@@ -2,16 +2,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use bytes::Bytes;
 use hitotsu_model::code::Code;
 use hitotsu_model::posture::{ClaimName, ClaimValue};
 use hitotsu_pki::attest::sign_statement;
 use hitotsu_tests::bundle::{PERSON, TestBundle};
-use hitotsu_tests::device::{Device, good_posture, posture_with};
-use hitotsu_tests::process::PATIENCE;
+use hitotsu_tests::device::{Device, good_posture, posture_with, problem};
+use hitotsu_tests::process::{PATIENCE, Running, program};
 use hitotsu_tests::systems;
 use hitotsu_tests::world::World;
 use hitotsu_tunnel::dialer::Preference;
+use hitotsu_tunnel::fault::OpenError;
 use hitotsu_tunnel::flow::{FlowRecv, FlowSend};
 use tokio::time::timeout;
 
@@ -235,4 +239,120 @@ async fn half_close_works_towards_the_system() {
         answer.extend_from_slice(&batch.into_bytes());
     }
     assert_eq!(answer, (16 * 65_536).to_string().as_bytes());
+}
+
+/// A name server with these names.
+async fn name_server(names: &[&str]) -> (Running, SocketAddr) {
+    let mut command = tokio::process::Command::new(program("hitotsu-systems"));
+    command.arg("dns");
+    for name in names {
+        command.args(["--name", name]);
+    }
+    let mut server = Running::start(command);
+    let address = server.next_json().await["listening"].as_str().expect("an address").parse().expect("an address");
+    (server, address)
+}
+
+fn named(id: &str, prefixes: &str, port: u16) -> String {
+    format!(
+        "[[resource]]\nid = \"{id}\"\ntitle_ja = \"{id}\"\ntitle_en = \"{id}\"\ntier = \"tier3\"\n\
+         hosts = [\"{id}.test.internal\"]\nprefixes = [{prefixes}]\nports = [\"tcp/{port}\"]\nallow_loopback = true\n"
+    )
+}
+
+#[tokio::test]
+async fn whoever_answers_dns_leads_no_flow_elsewhere() {
+    let echo = systems::echo().await;
+    let port = echo.address.port();
+    let (_server, dns) = name_server(&[
+        "good.test.internal=127.0.0.1",
+        "rebound.test.internal=127.0.0.1",
+        "metadata.test.internal=169.254.169.254",
+    ])
+    .await;
+    let bundle = TestBundle::new()
+        .resource(&named("good", "\"127.0.0.1/32\"", port))
+        .permit("good", "true")
+        .resource(&named("rebound", "\"10.99.0.0/24\"", port))
+        .permit("rebound", "true")
+        .resource(&named("metadata", "\"10.98.0.0/24\"", port))
+        .permit("metadata", "true")
+        .resource(&named("gone", "\"10.97.0.0/24\"", port))
+        .permit("gone", "true");
+    let world = World::with_dns(&bundle.files(), &[dns]).await;
+    let connected = world.enrol(PERSON).await.connect().await;
+    let (mut send, mut recv) = connected.open(&format!("good.test.internal:{port}")).await.expect("opens");
+    echoes(&mut send, &mut recv, "resolved").await;
+    for name in ["rebound", "metadata"] {
+        let problem = connected.open(&format!("{name}.test.internal:{port}")).await.unwrap_err();
+        assert_eq!(problem.code, Code::AddressNotPermitted, "{name}: {problem:?}");
+    }
+    let problem = connected.open(&format!("gone.test.internal:{port}")).await.unwrap_err();
+    assert_eq!((problem.code, problem.status), (Code::NameNotResolved, 502));
+}
+
+#[tokio::test]
+async fn a_name_that_resolves_to_the_gateway_itself_opens_nothing() {
+    let (_server, dns) = name_server(&["self.test.internal=127.0.0.1"]).await;
+    let world = World::with_dns(&TestBundle::new().files(), &[dns]).await;
+    let port = world.listen.port();
+    let bundle = TestBundle::new().resource(&named("self", "\"127.0.0.0/8\"", port)).permit("self", "true");
+    world.write_bundle(&bundle.files());
+    world.gateway_command(&["policy", "reload"]).await;
+    let connected = world.enrol(PERSON).await.connect().await;
+    let problem = connected.open(&format!("self.test.internal:{port}")).await.unwrap_err();
+    assert_eq!(problem.code, Code::AddressNotPermitted, "{problem:?}");
+}
+
+#[tokio::test]
+async fn a_system_that_does_not_answer_is_told_as_such() {
+    let (address, _queue) = systems::silent().await;
+    let world = World::new(&TestBundle::new().tcp("silent", address).files()).await;
+    let connected = world.enrol(PERSON).await.connect().await;
+    let problem = connected.open(&authority("silent", address)).await.unwrap_err();
+    assert_eq!((problem.code, problem.status), (Code::UpstreamTimeout, 504));
+}
+
+#[tokio::test]
+async fn a_policy_change_between_decision_and_dial_stops_the_dial() {
+    let (address, _queue) = systems::silent().await;
+    let world = World::new(&TestBundle::new().tcp("silent", address).files()).await;
+    let connected = world.enrol(PERSON).await.connect().await;
+    let authority = authority("silent", address);
+    let flow = connected.connection.open_tcp(&authority, http::HeaderMap::new()).await.expect("a stream");
+    let admitted = async {
+        loop {
+            let sessions = world.gateway_command(&["session", "list"]).await;
+            if sessions[0]["flows"][0]["resources"][0] == "silent" {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, admitted).await.expect("the flow is admitted and being dialled");
+    world.write_bundle(&TestBundle::new().system("silent", "tier3", &[address], "tcp").files());
+    world.gateway_command(&["policy", "reload"]).await;
+    let refused =
+        timeout(Duration::from_secs(2), flow.response.ready()).await.expect("at once, not when the dial ends");
+    let Err(OpenError::Refused(refusal)) = refused else { panic!("{refused:?}") };
+    assert_eq!(problem(&refusal.body).code, Code::NotPermitted);
+    let tail = world.gateway_command(&["audit", "tail"]).await.to_string();
+    assert!(tail.contains("\"how\":\"cut\""), "{tail}");
+}
+
+#[tokio::test]
+async fn a_place_is_where_the_handshake_came_from() {
+    let echo = systems::echo().await;
+    let office = "[[place]]\nid = \"office\"\ntitle_ja = \"区役所\"\ntitle_en = \"Ward office\"\nkind = \"office\"\n\
+                  sources = [\"127.0.0.2/32\"]\n";
+    let bundle = TestBundle::new()
+        .place(office)
+        .system("echo", "tier3", &[echo.address], "tcp")
+        .permit("echo", "context.place == Place::\"office\"");
+    let world = World::new(&bundle.files()).await;
+    let device = world.enrol(PERSON).await;
+    let in_office = device.connect_from(([127, 0, 0, 2], 0).into()).await;
+    in_office.open(&authority("echo", echo.address)).await.expect("opens in the office");
+    let at_home = device.connect_from(([127, 0, 0, 3], 0).into()).await;
+    let problem = at_home.open(&authority("echo", echo.address)).await.unwrap_err();
+    assert_eq!(problem.code, Code::PlaceNotPermitted, "{problem:?}");
 }

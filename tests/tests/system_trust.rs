@@ -190,3 +190,36 @@ async fn a_shared_desk_is_bound_to_nobody_and_the_catalogue_shows_only_what_may_
     assert_eq!(catalogue.person, None);
     assert!(catalogue.entries.is_empty(), "{catalogue:?}");
 }
+
+#[tokio::test]
+async fn a_revoked_certificate_is_told_why() {
+    let world = World::new(&TestBundle::new().files()).await;
+    let device = world.enrol(PERSON).await;
+    let shown = world.gateway_command(&["device", "show", &device.id.to_string()]).await;
+    let serial = shown["certificates"][0]["serial"].as_str().expect("a serial number").to_owned();
+    world.gateway_command(&["ca", "revoke", &serial, "--reason", "keyCompromise"]).await;
+    for preference in [Preference::QuicOnly, Preference::Http2Only] {
+        assert_eq!(why_refused(&device, preference).await, Code::CertificateRevoked);
+    }
+}
+
+#[tokio::test]
+async fn security_staff_see_a_session_and_end_it_with_its_flows() {
+    let endless = systems::endless().await;
+    let world = World::new(&TestBundle::new().tcp("endless", endless.address).files()).await;
+    let connected = world.enrol(PERSON).await.connect().await;
+    let authority = format!("endless.test.internal:{}", endless.address.port());
+    let (_send, mut recv) = connected.open(&authority).await.expect("opens");
+    assert!(recv.recv().await.expect("received").is_some());
+    let sessions = world.gateway_command(&["session", "list"]).await;
+    assert_eq!(sessions[0]["flows"][0]["resources"][0], "endless");
+    assert_eq!(sessions[0]["person"], PERSON);
+    let id = sessions[0]["session"].as_str().expect("an id");
+    let killed = world.gateway_command(&["session", "kill", id]).await;
+    assert_eq!(killed["flows_cut"], 1);
+    let cut = async { while let Ok(Some(_)) = recv.recv().await {} };
+    timeout(PATIENCE, cut).await.expect("the flow is cut");
+    timeout(PATIENCE, connected.connection.closed()).await.expect("the tunnel is closed");
+    let tail = world.gateway_command(&["audit", "tail"]).await.to_string();
+    assert!(tail.contains("session-killed"), "{tail}");
+}
