@@ -18,9 +18,9 @@ pub const REFUSALS_MAX: u32 = 2_000;
 /// The window of [`REFUSALS_MAX`].
 pub const REFUSALS_WINDOW: Duration = Duration::from_secs(60);
 
-/// Sessions of one device at once: one, a second while it makes before it breaks, and those that the network lost. The
-/// oldest ends for a newer one.
-pub const SESSIONS_PER_DEVICE_MAX: usize = 8;
+/// Sessions of one device at once. Our agent needs one, and a second while it makes before it breaks; but over HTTP/1.1
+/// each flow is a connection of its own, and a browser opens some hundred. The oldest ends for a newer one.
+pub const SESSIONS_PER_DEVICE_MAX: usize = 512;
 
 /// Refused peers that are being told why, at once.
 pub const REFUSED_AT_ONCE_MAX: usize = 512;
