@@ -4,7 +4,7 @@
 //! - [`evaluate`] means what Cedar means.
 //! - [`calendar`] is local time, and the instants at which it changes answers.
 //! - [`blame`] finds what would have had to be otherwise.
-//! - [`print`] writes expressions for people.
+//! - [`mod@print`] writes expressions for people.
 //!
 //! Candidates are found by three sets of rules, one for the action, one for the resource and one for the asker; a rule
 //! that is in all three is evaluated, and no other can match. Floors are in every set that their scope names, so they

@@ -17,7 +17,7 @@
 //! - [`explain`] says what was expected and what was found.
 //! - [`table`] runs the `given / expect` tables of a bundle.
 //! - [`sample`] is the bundle that a new organisation begins with.
-//! - [`bench`] measures it.
+//! - [`mod@bench`] measures it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
