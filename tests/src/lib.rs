@@ -7,9 +7,11 @@
 //! - [`world`] puts an organisation and its gateway together.
 //! - [`relay`] is a client without our agent: files that other programs read.
 //! - [`device`] is a device without our agent: it enrols, dials, attests and says what a test wants it to say.
+//! - [`mod@bench`] measures with all of these.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+pub mod bench;
 pub mod bundle;
 pub mod device;
 pub mod process;

@@ -1,6 +1,7 @@
 //! Small internal systems on loopback. Each ends with its handle.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -72,6 +73,25 @@ pub async fn count() -> System {
             count += read as u64;
         }
         let _ = stream.write_all(count.to_string().as_bytes()).await;
+        let _ = stream.shutdown().await;
+    })
+    .await
+}
+
+/// Reads four octets, the milliseconds to send zeros for (big-endian), then ends. For none it reads to the end and
+/// answers one octet.
+pub async fn bulk() -> System {
+    tcp(|mut stream| async move {
+        let mut buffer = vec![0; 256 * 1024];
+        let Ok(milliseconds) = stream.read_u32().await else { return };
+        if milliseconds == 0 {
+            while let Ok(1..) = stream.read(&mut buffer).await {}
+            let _ = stream.write_all(b"x").await;
+        } else {
+            let begun = Instant::now();
+            let lasting = Duration::from_millis(milliseconds.into());
+            while begun.elapsed() < lasting && stream.write_all(&buffer).await.is_ok() {}
+        }
         let _ = stream.shutdown().await;
     })
     .await

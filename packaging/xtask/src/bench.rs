@@ -1,4 +1,5 @@
-//! Benches: every example or program `bench_<name>` of the workspace, built for release.
+//! Benches, built for release: those of the whole product, which `hitotsu-bench` of the tests' crate runs against a real
+//! gateway process, and every example or program `bench_<name>` of the workspace.
 
 use std::process::ExitCode;
 
@@ -7,6 +8,9 @@ use serde_json::{Map, Value};
 
 use crate::run::{self, Trouble};
 use crate::workspace::Workspace;
+
+/// The benches of `hitotsu-bench`. A test of that program fails when one is missing here.
+const WHOLE: &[&str] = &["throughput", "latency", "connections", "memory", "decide", "cut"];
 
 /// Which bench.
 #[derive(Debug, Args)]
@@ -33,17 +37,19 @@ struct Bench {
 /// # Errors
 /// There is no such bench, or one fails or prints no object.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode, Trouble> {
-    let all = benches(workspace.packages());
-    let chosen: Vec<&Bench> = match &options.name {
-        Some(name) => all.iter().filter(|bench| bench.name == *name).collect(),
-        None => all.iter().collect(),
-    };
-    if chosen.is_empty() {
-        let names: Vec<&str> = all.iter().map(|bench| bench.name.as_str()).collect();
-        return Err(Trouble::new(format!("there is no such bench; there are: {}", names.join(", "))));
+    let name = options.name.as_deref();
+    // One of the same name is the part that a bench of the whole runs.
+    let mut others = benches(workspace.packages());
+    others.retain(|bench| !WHOLE.contains(&bench.name.as_str()));
+    let names: Vec<&str> = WHOLE.iter().copied().chain(others.iter().map(|bench| bench.name.as_str())).collect();
+    if let Some(wrong) = name.filter(|name| !names.contains(name)) {
+        return Err(Trouble::new(format!("there is no bench `{wrong}`; there are: {}", names.join(", "))));
     }
     let mut figures = Map::new();
-    for bench in chosen {
+    if name.is_none_or(|name| WHOLE.contains(&name)) {
+        figures = whole(workspace, options)?;
+    }
+    for bench in others.iter().filter(|bench| name.is_none_or(|name| name == bench.name)) {
         let mut cargo = workspace.cargo();
         let target = format!("bench_{}", bench.name);
         cargo.args(["run", "--release", "--quiet", "--package", &bench.package, bench.kind, &target, "--"]);
@@ -58,6 +64,25 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode, 
     }
     println!("{}", Value::Object(figures));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Runs one or all benches of the whole, and gives back their objects by name, and what the machine is.
+fn whole(workspace: &Workspace, options: &Options) -> Result<Map<String, Value>, Trouble> {
+    let mut build = workspace.cargo();
+    build.args(["build", "--release", "--package", "hitotsu-gateway", "--package", "hitotsu-tests"]);
+    build.args(["--bin", "hitotsu-gateway", "--bin", "hitotsu-bench"]);
+    let failed = |what: &str| Trouble::new(format!("`hitotsu-bench` {what}"));
+    if !run::shown_and_captured(&mut build)?.0.success() {
+        return Err(failed("cannot be built"));
+    }
+    let mut bench = std::process::Command::new(workspace.release_program("hitotsu-bench"));
+    let (status, text) = run::shown_and_captured(bench.args(&options.name).args(&options.more))?;
+    let object = text.lines().find_map(|line| serde_json::from_str::<Map<String, Value>>(line).ok());
+    let mut object = object.filter(|_| status.success()).ok_or_else(|| failed("failed, or printed no JSON object"))?;
+    let machine = object.remove("machine").unwrap_or_default();
+    let Some(Value::Object(mut figures)) = object.remove("benches") else { return Err(failed("printed no figures")) };
+    figures.insert("machine".to_owned(), machine);
+    Ok(figures)
 }
 
 /// Every bench of these packages, by name.

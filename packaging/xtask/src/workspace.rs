@@ -47,6 +47,11 @@ impl Workspace {
         self.target.join("debug").join(name)
     }
 
+    /// A program of ours, as built with the profile `release`.
+    pub(crate) fn release_program(&self, name: &str) -> PathBuf {
+        self.target.join("release").join(name)
+    }
+
     /// Cargo, in the repository's root.
     pub(crate) fn cargo(&self) -> Command {
         cargo(&self.root)
