@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hitotsu_model::code::Code;
 use hitotsu_model::control::Catalogue;
-use hitotsu_model::message::{Language, MessageFileError};
+use hitotsu_model::message::{Language, MessageFileError, Sentences};
 use hitotsu_model::resource::{Target, Transport};
 use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, UdpSocket};
@@ -28,10 +28,11 @@ use tokio::task::JoinSet;
 
 use crate::config::{Config, Forward};
 use crate::limits::{FRONT_CONNECTIONS_MAX, PENDING_ACCEPTS_MAX};
+use crate::message;
 use crate::route::{Route, RouteRules, RouteTable};
 use crate::session::{Refused, SessionHandle};
 
-pub use page::{Sentences, refusal_response};
+pub use page::refusal_response;
 
 /// Where the fronts really listen, for people and tests.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -182,7 +183,7 @@ impl Context {
                 rules,
                 catalogue: None,
             })),
-            sentences: Arc::new(Sentences::new()?),
+            sentences: Arc::new(message::sentences()?),
             pending: Arc::new(Semaphore::new(PENDING_ACCEPTS_MAX)),
             connections: Arc::new(Semaphore::new(FRONT_CONNECTIONS_MAX)),
         })

@@ -5,7 +5,6 @@
 
 pub mod certificates;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,8 +50,6 @@ pub struct AdminState {
     pub root: CertificateDer<'static>,
     /// `host:port` that agents dial.
     pub authority: String,
-    /// Where the audit log lies.
-    pub audit_dir: PathBuf,
     /// One change at a time, so that the registry never goes back to an older snapshot.
     pub changing: Arc<Mutex<()>>,
 }

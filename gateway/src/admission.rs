@@ -19,7 +19,7 @@ use hitotsu_model::audit::{AuditEvent, AuditRecord, Durability};
 use hitotsu_model::code::Code;
 use hitotsu_model::identity::{AssuranceLevel, Ownership, Profile};
 use hitotsu_model::ids::{DeviceId, PersonId, PlaceId, ResourceId, RuleId, Serial};
-use hitotsu_model::resource::{Host, Target, Tier};
+use hitotsu_model::resource::{Target, Tier};
 use hitotsu_model::time::Timestamp;
 use hitotsu_pki::peer::{PeerFault, PeerIdentity, verify_peer};
 use hitotsu_policy::bundle::Bundle;
@@ -418,15 +418,6 @@ pub fn resources_at(bundle: &Bundle, named: &[ResourceId], target: &Target, addr
         }
     }
     resources
-}
-
-/// The addresses that a target names by itself.
-#[must_use]
-pub fn literal(target: &Target) -> Option<IpAddr> {
-    match target.host {
-        Host::Address(address) => Some(address),
-        Host::Name(_) => None,
-    }
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use crate::admission;
 use crate::catalogue;
 use crate::clock;
-use crate::denied::{Denied, response};
+use crate::denied::{Denied, asked_for, response};
 use crate::gateway::Gateway;
 use crate::limits::{CONTROL_BODY_BYTES_MAX, CONTROL_BODY_TIMEOUT};
 use crate::session::Session;
@@ -49,7 +49,7 @@ pub async fn serve(
     asked: Asked,
     mut pending: PendingHttp,
 ) {
-    let messages = gateway.sentences.asked_for(&asked.headers);
+    let messages = asked_for(&gateway.sentences, &asked.headers);
     let what = asked.path.strip_prefix(CONTROL_PATH).unwrap_or("");
     if (&asked.method, what) == (&Method::GET, "/notices") {
         return notices(gateway, session, connection, messages.language(), pending).await;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hitotsu_model::code::Code;
 use hitotsu_model::control::{PROBLEM_MEDIA_TYPE, Problem};
 use hitotsu_model::ids::{FlowId, RuleId};
-use hitotsu_model::message::{Language, MessageFileError, Messages};
+use hitotsu_model::message::{Language, Messages, Sentences};
 use hitotsu_model::posture::ClaimName;
 
 /// Why something was refused. There is always at least one code.
@@ -57,37 +57,11 @@ impl Denied {
     }
 }
 
-/// The built-in sentences in both languages.
-#[derive(Debug)]
-pub struct Sentences {
-    ja: Messages,
-    en: Messages,
-}
-
-impl Sentences {
-    /// Loads the built-in message files.
-    ///
-    /// # Errors
-    /// A broken file, which a test of the model crate would have found.
-    pub fn load() -> Result<Self, MessageFileError> {
-        Ok(Self { ja: Messages::new(Language::Ja, &[])?, en: Messages::new(Language::En, &[])? })
-    }
-
-    /// The sentences that the request asks for (`Accept-Language`), Japanese by default.
-    #[must_use]
-    pub fn asked_for(&self, headers: &http::HeaderMap) -> &Messages {
-        let asked = headers.get(http::header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or("");
-        self.of(Language::from_locale(asked))
-    }
-
-    /// The sentences of one language.
-    #[must_use]
-    pub fn of(&self, language: Language) -> &Messages {
-        match language {
-            Language::Ja => &self.ja,
-            Language::En => &self.en,
-        }
-    }
+/// The sentences that a request asks for (`Accept-Language`), Japanese by default.
+#[must_use]
+pub fn asked_for<'s>(sentences: &'s Sentences, headers: &http::HeaderMap) -> &'s Messages {
+    let asked = headers.get(http::header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    sentences.of(Language::from_locale(asked))
 }
 
 /// The HTTP response of a problem: its document and, for a proxied request, `Proxy-Status` (RFC 9209).
@@ -117,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_refusal_carries_status_proxy_status_and_sentence() {
-        let sentences = Sentences::load().expect("loads");
+        let sentences = Sentences::new(&[], &[]).expect("loads");
         let problem = Denied::new(Code::FirewallOff).problem(sentences.of(Language::Ja), Some(FlowId(7)));
         let response = response(&problem);
         assert_eq!(response.status(), 403);
@@ -130,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_person_who_may_not_know_a_system_is_told_no_rule() {
-        let sentences = Sentences::load().expect("loads");
+        let sentences = Sentences::new(&[], &[]).expect("loads");
         let rule: RuleId = "floor.x".parse().expect("id");
         let denied = Denied::by_policy(&[], None, vec![rule]);
         assert_eq!(denied.codes(), [Code::NotPermitted]);

@@ -16,6 +16,7 @@ use hitotsu_model::audit::{AuditEvent, AuditRecord, Durability};
 use hitotsu_model::code::Code;
 use hitotsu_model::control::{EnrolRequest, EnrolResponse, Problem, ProtocolVersion};
 use hitotsu_model::identity::Profile;
+use hitotsu_model::message::Sentences;
 use hitotsu_pki::csr::{VerifiedCsr, verify_csr};
 use hitotsu_pki::enrol::EnrolSecret;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -28,7 +29,7 @@ use tokio::time::timeout;
 
 use crate::admin::AdminState;
 use crate::clock;
-use crate::denied::{Sentences, response};
+use crate::denied::{asked_for, response};
 use crate::issuer::{IssueRequest, IssuerFault};
 use crate::store::{RedeemError, Redeemed, StoredCertificate};
 use knocks::Knocks;
@@ -82,7 +83,7 @@ impl Enrolment {
 
     async fn respond(&self, request: http::Request<Incoming>, source: IpAddr) -> Response<Full<Bytes>> {
         let inner = &self.inner;
-        let messages = inner.sentences.asked_for(request.headers());
+        let messages = asked_for(&inner.sentences, request.headers());
         match inner.answer(request, source).await {
             Ok(enrolled) => json(&enrolled),
             Err(code) => {

@@ -19,7 +19,7 @@ use crate::gateway::Gateway;
 use crate::limits::{ADDRESSES_TRIED_MAX, EVIDENCE_WAIT, UDP_IDLE, UDP_IDLE_DNS};
 use crate::session::{LiveFlow, Session};
 use crate::upstream::{self, NotConnected};
-use crate::watch::{cut, end_session};
+use crate::watch::{ask, cut, end_session};
 
 /// Serves one request for a byte stream.
 pub async fn serve_tcp(
@@ -59,9 +59,8 @@ pub async fn serve_udp(
     mut pending: PendingUdp,
 ) {
     let opened = Instant::now();
-    let authority = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-    let flow = match Target::parse(&authority, Transport::Udp) {
-        Ok(target) => new_flow(&gateway, stream, target),
+    let flow = match host.parse() {
+        Ok(host) => new_flow(&gateway, stream, Target { host, port, transport: Transport::Udp }),
         Err(error) => return pending.refuse(malformed(&gateway, &session, &error)).await,
     };
     let opening = open(&gateway, &session, &flow, upstream::connect_udp);
@@ -205,9 +204,8 @@ fn still_true(gateway: &Gateway, session: &Session, flow: &LiveFlow, generation:
         return Ok(());
     }
     let bundle = gateway.bundle();
-    let evidence = admission::evidence(session, &bundle, Instant::now())?;
     let admitted = flow.admitted_to().ok_or_else(|| Denied::new(Code::NotPermitted))?;
-    let answer = admission::readmit(&evidence, gateway, &bundle, &flow.target, &admitted, clock::now());
+    let answer = ask(gateway, &bundle, session, &flow.target, &admitted, clock::now());
     if let Err(denied) = &answer {
         cut(gateway, session, flow, denied);
     }

@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use hickory_resolver::TokioResolver;
 use hitotsu_model::audit::{AuditEvent, AuditRecord, Durability};
 use hitotsu_model::ids::{FlowId, ResourceId, RuleId};
+use hitotsu_model::message::Sentences;
 use hitotsu_model::time::Timestamp;
 use hitotsu_pki::trust::Trust;
 use hitotsu_policy::bundle::Bundle;
@@ -18,7 +19,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::AuditLog;
 use crate::clock;
-use crate::denied::Sentences;
 use crate::limits::REFUSED_AT_ONCE_MAX;
 use crate::live::Live;
 use crate::metrics::Metrics;

@@ -10,6 +10,7 @@ use hickory_resolver::config::{NameServerConfig, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hitotsu_model::audit::{AuditEvent, AuditRecord, Durability};
 use hitotsu_model::control::{ATTEST_EXPORTER_LABEL, ENROL_ALPN, Notice};
+use hitotsu_model::message::Sentences;
 use hitotsu_tunnel::listener::{Arrival, HandshakeLimits, Handshaken, Listener, ListenerConfig, OtherProtocol};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -24,7 +25,6 @@ use crate::audit::{AuditLog, Recovery};
 use crate::bundle_dir;
 use crate::clock;
 use crate::config::Config;
-use crate::denied::Sentences;
 use crate::enrol::Enrolment;
 use crate::gateway::{Gateway, Parts};
 use crate::issuer::{self, IssuerClient};
@@ -133,7 +133,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
         next_flow: recovery.next_flow,
         resolver: resolver(&config.dns_servers)?,
         metrics: Metrics::default(),
-        sentences: Sentences::load()?,
+        sentences: Sentences::new(&[], &[])?,
         bundle_dir: config.policy_dir.clone(),
         bundle: bundle.clone(),
         own_listeners: std::iter::once(listener.local_addr()).chain(metrics_address).collect(),
@@ -163,7 +163,6 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
         issuer: IssuerClient::new(&config.issuer_socket),
         root: gateway.trust.root().clone(),
         authority: authority(&config.name, listener.local_addr().port()),
-        audit_dir: config.audit_dir.clone(),
         changing: Arc::default(),
     };
     let admin_router = admin::router(admin_state.clone()).merge(operate::router(gateway.clone()));
@@ -180,7 +179,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
 
     ready(&Ready { listen: listener.local_addr(), metrics: metrics_address, bundle: bundle.version().to_owned() });
     tracing::info!("serving");
-    let enrolment = Enrolment::new(admin_state, Sentences::load()?);
+    let enrolment = Enrolment::new(admin_state, Sentences::new(&[], &[])?);
     let drain_max = Duration::from_secs(config.drain_seconds_max.into());
     let outcome = accept(&gateway, &listener, &enrolment, drain_max, &mut watching).await;
     stop.cancel();

@@ -102,7 +102,6 @@ pub struct LiveFlow {
     pub counters: Counters,
     cut_code: OnceLock<Code>,
     admitted: Mutex<Option<Arc<AdmittedTo>>>,
-    told: AtomicBool,
 }
 
 /// What a flow was admitted to: the question that is asked again on every change.
@@ -129,7 +128,6 @@ impl LiveFlow {
             counters: Counters::default(),
             cut_code: OnceLock::new(),
             admitted: Mutex::default(),
-            told: AtomicBool::new(false),
         }
     }
 
@@ -155,11 +153,6 @@ impl LiveFlow {
     #[must_use]
     pub fn cut_code(&self) -> Option<Code> {
         self.cut_code.get().copied()
-    }
-
-    /// True for the first caller: the one that tells the device of the cut.
-    pub fn tell_once(&self) -> bool {
-        !self.told.swap(true, Ordering::Relaxed)
     }
 }
 

@@ -7,8 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hitotsu_model::identity::{Ownership, Profile};
-use hitotsu_model::ids::{DeviceId, PersonId, Serial};
+use hitotsu_model::identity::Profile;
+use hitotsu_model::ids::{DeviceId, Serial};
 use hitotsu_model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;
@@ -252,15 +252,6 @@ impl Store {
                 .await?;
         u64::try_from(number).map_err(|_| StoreError::Content { what: "a counter", value: number.to_string() })
     }
-}
-
-/// What kind of thing an enrolment code is for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BoundTo {
-    /// The person that the device will be bound to; none for a shared desk.
-    pub person: Option<PersonId>,
-    /// Whose the device will be.
-    pub ownership: Ownership,
 }
 
 mod base64_bytes {

@@ -19,8 +19,7 @@ use crate::limits::{CONNECT_TIMEOUT, RESOLVE_TIMEOUT};
 /// A permitted target and its addresses, in the order to try. No name is resolved again after this.
 #[derive(Debug)]
 pub struct Resolved {
-    target: Target,
-    resources: Vec<ResourceId>,
+    permitted: NamePermitted,
     addresses: Vec<IpAddr>,
 }
 
@@ -28,13 +27,13 @@ impl Resolved {
     /// What was asked for.
     #[must_use]
     pub fn target(&self) -> &Target {
-        &self.target
+        self.permitted.target()
     }
 
     /// The resources that the name selected.
     #[must_use]
     pub fn resources(&self) -> &[ResourceId] {
-        &self.resources
+        self.permitted.resources()
     }
 
     /// The addresses that those resources may have, in the order to try; never empty.
@@ -68,7 +67,7 @@ pub async fn resolve(resolver: &TokioResolver, bundle: &Bundle, permitted: NameP
     if addresses.is_empty() {
         return Err(Denied::new(Code::AddressNotPermitted));
     }
-    Ok(Resolved { target: permitted.target().clone(), resources: permitted.resources().to_vec(), addresses })
+    Ok(Resolved { permitted, addresses })
 }
 
 async fn ask_dns(resolver: &TokioResolver, name: &HostName) -> Result<Vec<IpAddr>, Denied> {

@@ -97,7 +97,11 @@ pub fn sweep(gateway: &Gateway, bundle: &Bundle, session: &Arc<Session>) {
     }
 }
 
-fn ask(
+/// Asks again about an admitted flow, from nothing but the inputs of now.
+///
+/// # Errors
+/// The refusal.
+pub fn ask(
     gateway: &Gateway,
     bundle: &Bundle,
     session: &Session,
@@ -109,20 +113,15 @@ fn ask(
     admission::readmit(&evidence, gateway, bundle, target, asked, now).map(|(_, verdict)| verdict.expires_at)
 }
 
-/// Ends a flow and tells its device why.
+/// Ends a flow and tells its device why; whoever ended it first has told it.
 pub fn cut(gateway: &Gateway, session: &Session, flow: &LiveFlow, denied: &Denied) {
-    if flow.cut(denied.code()) {
-        gateway.metrics.flows_cut.inc();
-        tracing::info!(session = %session.id, flow = %flow.id, code = %denied.code(), rules = ?denied.rules, "flow cut");
+    if !flow.cut(denied.code()) {
+        return;
     }
-    tell(gateway, session, flow, denied);
-}
-
-fn tell(gateway: &Gateway, session: &Session, flow: &LiveFlow, denied: &Denied) {
-    if flow.tell_once() {
-        let problem = denied.problem(gateway.sentences.of(session.language()), Some(flow.id));
-        session.notify(Notice::Cut { flow: flow.id, stream: flow.stream, target: flow.target.clone(), problem });
-    }
+    gateway.metrics.flows_cut.inc();
+    tracing::info!(session = %session.id, flow = %flow.id, code = %denied.code(), rules = ?denied.rules, "flow cut");
+    let problem = denied.problem(gateway.sentences.of(session.language()), Some(flow.id));
+    session.notify(Notice::Cut { flow: flow.id, stream: flow.stream, target: flow.target.clone(), problem });
 }
 
 /// Ends a session with all its flows.

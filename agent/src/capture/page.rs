@@ -3,38 +3,11 @@
 use bytes::Bytes;
 use hitotsu_model::code::Code;
 use hitotsu_model::control::{PROBLEM_MEDIA_TYPE, Problem};
-use hitotsu_model::message::{Language, MessageFileError, Messages};
+use hitotsu_model::message::{Language, Messages, Sentences};
 use http::header::{ACCEPT, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-use crate::message;
 use crate::session::Refused;
-
-/// The sentences of both languages, because the application says which one it wants.
-#[derive(Debug)]
-pub struct Sentences {
-    ja: Messages,
-    en: Messages,
-}
-
-impl Sentences {
-    /// Reads the built-in files.
-    ///
-    /// # Errors
-    /// [`MessageFileError`] when one is broken.
-    pub fn new() -> Result<Self, MessageFileError> {
-        Ok(Self { ja: message::messages(Language::Ja)?, en: message::messages(Language::En)? })
-    }
-
-    /// Those of one language.
-    #[must_use]
-    pub fn of(&self, language: Language) -> &Messages {
-        match language {
-            Language::Ja => &self.ja,
-            Language::En => &self.en,
-        }
-    }
-}
 
 /// The answer to a request that was refused. `agent_language` is that of the problem's own words.
 #[must_use]
@@ -189,10 +162,10 @@ mod tests {
         for (name, value) in headers {
             request.insert(*name, value.parse().expect("value"));
         }
-        refusal_response(refused, &request, &Sentences::new().expect("sentences"), Language::Ja)
+        refusal_response(refused, &request, &crate::message::sentences().expect("sentences"), Language::Ja)
     }
 
     fn refused(code: Code) -> Refused {
-        Refused::here(Problem::new(code, &message::messages(Language::Ja).expect("messages")))
+        Refused::here(Problem::new(code, &crate::message::messages(Language::Ja).expect("messages")))
     }
 }

@@ -147,7 +147,6 @@ async fn directly(config: &Config) -> Result<AdminState, CliError> {
         issuer: IssuerClient::new(&config.issuer_socket),
         root: authorities::read_certificate(&config.root).map_err(refused)?,
         authority: SocketAddr::to_string(&config.listen),
-        audit_dir: config.audit_dir.clone(),
         changing: Arc::default(),
     })
 }

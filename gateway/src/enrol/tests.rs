@@ -165,10 +165,9 @@ impl Door {
             issuer: IssuerClient::new(&socket),
             root,
             authority: "localhost:443".to_owned(),
-            audit_dir: dir.path().join("audit"),
             changing: Arc::default(),
         };
-        let enrolment = Enrolment::new(state, Sentences::load().unwrap());
+        let enrolment = Enrolment::new(state, Sentences::new(&[], &[]).unwrap());
         Self { dir, enrolment, registry, _stop: stop.drop_guard() }
     }
 

@@ -17,7 +17,7 @@ use super::Session;
 use crate::admission::{Identity, Refused, identify};
 use crate::clock;
 use crate::control;
-use crate::denied::{Denied, response};
+use crate::denied::{Denied, asked_for, response};
 use crate::flow::{serve_tcp, serve_udp};
 use crate::gateway::Gateway;
 use crate::limits::{REFUSED_LINGER, REFUSED_REQUESTS_MAX};
@@ -193,7 +193,7 @@ async fn serve_refused(gateway: &Gateway, connection: &ServerConnection, refused
 
 async fn refuse(gateway: &Gateway, exchange: Exchange, code: Code) {
     let denied = Denied::new(code);
-    let told = |headers: &http::HeaderMap| response(&denied.problem(gateway.sentences.asked_for(headers), None));
+    let told = |headers: &http::HeaderMap| response(&denied.problem(asked_for(&gateway.sentences, headers), None));
     match exchange.request {
         Request::Tcp { headers, pending, .. } => pending.refuse(told(&headers)).await,
         Request::Udp { headers, pending, .. } => pending.refuse(told(&headers)).await,

@@ -1,4 +1,4 @@
-use hitotsu_model::identity::AssuranceLevel;
+use hitotsu_model::identity::{AssuranceLevel, Ownership};
 
 use super::*;
 

@@ -148,6 +148,32 @@ impl Messages {
     }
 }
 
+/// The messages of both languages, for whoever answers each reader in their own.
+#[derive(Debug)]
+pub struct Sentences {
+    ja: Messages,
+    en: Messages,
+}
+
+impl Sentences {
+    /// The built-in messages and those of a program: the text of its Fluent files in each language.
+    ///
+    /// # Errors
+    /// [`MessageFileError`] when a file does not parse or repeats an id.
+    pub fn new(ja: &[&str], en: &[&str]) -> Result<Self, MessageFileError> {
+        Ok(Self { ja: Messages::new(Language::Ja, ja)?, en: Messages::new(Language::En, en)? })
+    }
+
+    /// Those of one language.
+    #[must_use]
+    pub fn of(&self, language: Language) -> &Messages {
+        match language {
+            Language::Ja => &self.ja,
+            Language::En => &self.en,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
