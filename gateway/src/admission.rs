@@ -409,8 +409,7 @@ pub fn readmit(
 }
 
 /// The resources that the name selected and every other one that contains the address and port.
-#[must_use]
-pub fn resources_at(bundle: &Bundle, named: &[ResourceId], target: &Target, address: IpAddr) -> Vec<ResourceId> {
+fn resources_at(bundle: &Bundle, named: &[ResourceId], target: &Target, address: IpAddr) -> Vec<ResourceId> {
     let mut resources = named.to_vec();
     for id in bundle.containing(address, target.port, target.transport) {
         if !resources.contains(id) {

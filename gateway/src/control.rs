@@ -24,8 +24,8 @@ use crate::clock;
 use crate::denied::{Denied, asked_for, response};
 use crate::gateway::Gateway;
 use crate::limits::{CONTROL_BODY_BYTES_MAX, CONTROL_BODY_TIMEOUT};
-use crate::session::Session;
 use crate::session::evidence::attest;
+use crate::session::{AdmittedTo, Session};
 use crate::watch::sweep;
 
 /// A request and the connection's exporter value.
@@ -160,9 +160,10 @@ async fn answer_why(gateway: &Gateway, session: &Session, body: &[u8], messages:
         let resolved = crate::upstream::resolve(&gateway.resolver, &bundle, permitted).await?;
         let mut last = Denied::new(Code::AddressNotPermitted);
         for address in resolved.addresses() {
-            let resources = admission::resources_at(&bundle, resolved.resources(), &request.target, *address);
-            match admission::judge(&evidence, gateway, &bundle, &resources, now) {
-                Ok(verdict) => return Ok(verdict),
+            let named = resolved.resources().to_vec();
+            let asked = AdmittedTo { address: *address, named, resources: Vec::new() };
+            match admission::readmit(&evidence, gateway, &bundle, &request.target, &asked, now) {
+                Ok((_, verdict)) => return Ok(verdict),
                 Err(denied) => last = denied,
             }
         }

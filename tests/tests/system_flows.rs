@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hitotsu_model::code::Code;
+use hitotsu_model::control::{ProtocolVersion, WhyRequest, WhyResponse};
 use hitotsu_model::posture::{ClaimName, ClaimValue};
+use hitotsu_model::resource::{Target, Transport};
 use hitotsu_pki::attest::sign_statement;
 use hitotsu_tests::bundle::{PERSON, TestBundle};
 use hitotsu_tests::device::{Device, good_posture, posture_with, problem};
@@ -207,8 +209,14 @@ async fn the_gateway_itself_is_never_a_system() {
     world.gateway_command(&["policy", "reload"]).await;
     let connected = world.enrol(PERSON).await.connect().await;
     for port in [world.listen.port(), world.metrics.port()] {
-        let problem = connected.open(&format!("127.0.0.1:{port}")).await.unwrap_err();
+        let authority = format!("127.0.0.1:{port}");
+        let problem = connected.open(&authority).await.unwrap_err();
         assert_eq!(problem.code, Code::AddressNotPermitted, "{problem:?}");
+        let target = Target::parse(&authority, Transport::Tcp).expect("a target");
+        let question = WhyRequest { version: ProtocolVersion::CURRENT, target };
+        let (_, answer) = connected.post("why", serde_json::to_vec(&question).expect("json")).await;
+        let answer: WhyResponse = serde_json::from_slice(&answer).expect("an answer");
+        assert!(!answer.allowed, "why says what a flow would meet: {answer:?}");
     }
 }
 
