@@ -1,6 +1,7 @@
 //! The syncer thread: brings to the disk what the writer wrote. Who waits for durability is served at once, in groups;
 //! everybody else within [`SYNC_INTERVAL`].
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ pub(super) struct Syncer {
 struct Shared {
     state: Mutex<State>,
     wake: Condvar,
+    /// A hint: while it holds, writing to the file may wait for the disk.
+    syncing: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -43,7 +46,13 @@ impl Syncer {
     /// For a log that stands before record `number`, behind `hash`.
     pub(super) fn new(number: u64, hash: Hash) -> Self {
         let state = State { head: (number, hash), ..State::default() };
-        Self { shared: Arc::new(Shared { state: Mutex::new(state), wake: Condvar::new() }) }
+        Self {
+            shared: Arc::new(Shared {
+                state: Mutex::new(state),
+                wake: Condvar::new(),
+                syncing: AtomicBool::new(false),
+            }),
+        }
     }
 
     /// A segment began.
@@ -76,6 +85,11 @@ impl Syncer {
         }
     }
 
+    /// Whether the disk is being synced right now.
+    pub(super) fn is_syncing(&self) -> bool {
+        self.shared.syncing.load(Ordering::Relaxed)
+    }
+
     /// Sync what is left, then end.
     pub(super) fn end(&self) {
         self.shared.lock().ended = true;
@@ -91,7 +105,9 @@ impl Syncer {
                 // A failed sync is not tried again as if nothing had happened: the kernel may have dropped the pages.
                 Some(why) => answer(work.waiting, &Err(why)),
                 None => {
+                    self.shared.syncing.store(true, Ordering::Relaxed);
                     let synced = work.sync(disk.as_ref());
+                    self.shared.syncing.store(false, Ordering::Relaxed);
                     if let Err(why) = &synced {
                         health.fail(why);
                     }

@@ -262,6 +262,55 @@ async fn a_failed_sync_is_not_tried_again_as_if_nothing_had_happened() {
 }
 
 #[tokio::test]
+async fn a_segment_goes_on_while_no_file_can_be_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Faulty::new(dir.path(), u64::MAX));
+    let log = AuditLog::start(disk.clone(), &fresh(), NOW, 4096).unwrap();
+    disk.no_file_left.store(true, Ordering::SeqCst);
+    for number in 0..100 {
+        log.append(denied(number), Durability::Safe).await.unwrap();
+    }
+    assert_eq!(recover::segments(dir.path()).unwrap().len(), 1);
+    disk.no_file_left.store(false, Ordering::SeqCst);
+    for number in 100..2000 {
+        log.append(denied(number), Durability::Safe).await.unwrap();
+    }
+    assert_eq!(*log.state().borrow(), AuditState::Writing);
+    drop(log);
+    assert!(recover::segments(dir.path()).unwrap().len() > 1);
+    let report = verify(dir.path()).unwrap();
+    assert!(report.is_intact(), "{:?}", report.damage);
+    assert_eq!(report.records, 2000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn flows_of_many_threads_form_one_chain() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = AuditLog::open_sized(dir.path(), NOW, 256 * 1024).unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..8 {
+        let log = log.clone();
+        tasks.spawn(async move {
+            for flow in 0..250 {
+                let flow = FlowId(task * 250 + flow);
+                // Now and then one that waits for the disk, so that both ways of writing meet.
+                let durability = if flow.0.is_multiple_of(50) { Durability::Durable } else { Durability::Safe };
+                let open = log.begin(flow, intent(flow.0), durability).await.unwrap();
+                open.complete(NOW, 1, 2, FlowEnd::Finished);
+            }
+        });
+    }
+    tasks.join_all().await;
+    drop(log);
+    let report = verify(dir.path()).unwrap();
+    assert!(report.is_intact(), "{:?}", report.damage);
+    assert_eq!(report.records, 2 * 2000);
+    assert!(report.segments > 2, "{}", report.segments);
+    let (_log, recovery) = AuditLog::open(dir.path(), NOW).unwrap();
+    assert_eq!((recovery.orphans, recovery.next_flow), (vec![], 2000));
+}
+
+#[tokio::test]
 async fn a_second_writer_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (_log, _) = AuditLog::open(dir.path(), NOW).unwrap();
@@ -396,6 +445,7 @@ struct Faulty {
     space: Arc<AtomicU64>,
     fail_writes: Arc<AtomicBool>,
     fail_syncs: Arc<AtomicBool>,
+    no_file_left: AtomicBool,
 }
 
 impl Faulty {
@@ -405,12 +455,16 @@ impl Faulty {
             space: Arc::new(AtomicU64::new(space)),
             fail_writes: Arc::default(),
             fail_syncs: Arc::default(),
+            no_file_left: AtomicBool::new(false),
         }
     }
 }
 
 impl Disk for Faulty {
     fn create(&self, name: &str) -> io::Result<Arc<dyn SegmentFile>> {
+        if self.no_file_left.load(Ordering::SeqCst) {
+            return Err(rustix::io::Errno::MFILE.into());
+        }
         Ok(Arc::new(FaultyFile {
             file: self.folder.create(name)?,
             space: Arc::clone(&self.space),

@@ -1,16 +1,16 @@
-//! The writer thread: the one place that appends. It takes what waits, writes it in one go, and answers.
+//! The writer: the one place that appends, one at a time. Its thread takes what waits, writes it in one go, and answers.
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use hitotsu_model::audit::Durability;
 use hitotsu_model::ids::FlowId;
 use hitotsu_model::time::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::disk::{Disk, SegmentFile, is_full};
+use super::disk::{Disk, SegmentFile, is_full, is_shortage};
 use super::frame::{self, FRAME_BYTES, Hash, Header};
 use super::recover::segment_name;
 use super::sync::{Group, Syncer};
@@ -86,6 +86,27 @@ pub(super) struct Writer {
     batch: Batch,
 }
 
+/// Serves what is handed over until told to end, or until nobody can ask any more.
+pub(super) fn run(writer: &Mutex<Writer>, commands: &Receiver<Command>) {
+    while let Ok(command) = commands.recv() {
+        if !lock(writer).serve(command, commands) {
+            break;
+        }
+    }
+    let writer = lock(writer);
+    writer.syncer.closed(Arc::clone(&writer.file), writer.end);
+    writer.syncer.end();
+}
+
+/// Whoever panicked with the lock may have left a record half written: nothing is taken any more.
+fn lock(writer: &Mutex<Writer>) -> MutexGuard<'_, Writer> {
+    writer.lock().unwrap_or_else(|poisoned| {
+        let writer = poisoned.into_inner();
+        writer.health.fail("writing a record panicked");
+        writer
+    })
+}
+
 /// What is to be written in one go.
 #[derive(Debug, Default)]
 struct Batch {
@@ -122,27 +143,38 @@ impl Writer {
         })
     }
 
-    /// Serves until told to end, or until nobody can ask any more.
-    pub(super) fn run(mut self, commands: &Receiver<Command>) {
-        while let Ok(command) = commands.recv() {
-            let mut go_on = self.take(command);
-            while go_on && self.batch.records < BATCH_RECORDS_MAX {
-                match commands.try_recv() {
-                    Ok(command) => go_on = self.take(command),
-                    Err(TryRecvError::Empty) => break,
-                    Err(TryRecvError::Disconnected) => go_on = false,
-                }
-            }
-            self.write();
-            if !go_on {
-                break;
-            }
-            if self.end >= self.segment_bytes {
-                self.rotate();
+    /// Whether a command can be carried out without a call that waits for the disk.
+    pub(super) fn need_not_wait(&self, command: &Command) -> bool {
+        let room = match command {
+            Command::Append { payload, reply, .. } => self.need(payload.len(), reply.opens()) <= self.reserved,
+            // Its room was reserved with its intent.
+            Command::Complete { .. } => true,
+            Command::End => false,
+        };
+        room && self.end < self.segment_bytes && !self.syncer.is_syncing()
+    }
+
+    /// Writes one command and answers.
+    pub(super) fn carry_out(&mut self, command: Command) {
+        self.take(command);
+        self.write();
+    }
+
+    /// Takes a command and what waits behind it. False when it is time to end.
+    fn serve(&mut self, command: Command, commands: &Receiver<Command>) -> bool {
+        let mut go_on = self.take(command);
+        while go_on && self.batch.records < BATCH_RECORDS_MAX {
+            match commands.try_recv() {
+                Ok(command) => go_on = self.take(command),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => go_on = false,
             }
         }
-        self.syncer.closed(Arc::clone(&self.file), self.end);
-        self.syncer.end();
+        self.write();
+        if go_on && self.end >= self.segment_bytes {
+            self.rotate();
+        }
+        go_on
     }
 
     /// Puts one command into the batch. False when it is time to end.
@@ -181,8 +213,7 @@ impl Writer {
         if let Some(why) = self.health.failed() {
             return Err(AuditError::Failed(why));
         }
-        let owed = as_u64(self.open.len() + usize::from(opens)) * OUTCOME_BYTES;
-        let need = self.end + as_u64(self.batch.bytes.len() + FRAME_BYTES + payload_bytes) + owed;
+        let need = self.need(payload_bytes, opens);
         if need > self.reserved {
             // The generous step first, the bare need where that is too much.
             let generous = need.next_multiple_of(RESERVE_STEP);
@@ -207,6 +238,12 @@ impl Writer {
         }
         self.health.writing();
         Ok(())
+    }
+
+    /// Where the file would end with a record more and all outcomes that are owed.
+    fn need(&self, payload_bytes: usize, opens: bool) -> u64 {
+        let owed = as_u64(self.open.len() + usize::from(opens)) * OUTCOME_BYTES;
+        self.end + as_u64(self.batch.bytes.len() + FRAME_BYTES + payload_bytes) + owed
     }
 
     fn add(&mut self, payload: &[u8]) -> Position {
@@ -248,7 +285,7 @@ impl Writer {
         self.syncer.written(self.number, self.hash, group);
     }
 
-    /// Closes the segment and opens the next. On a full disk the old one goes on.
+    /// Closes the segment and opens the next. Where there is no room for it, or no file handle, the old one goes on.
     fn rotate(&mut self) {
         let header = Header {
             first: self.number,
@@ -266,8 +303,8 @@ impl Writer {
                 self.reserved = made.reserved;
                 self.hash = made.hash;
             }
-            Err(error) if is_full(&error) => {
-                tracing::warn!("no room for the next segment of the audit log; the last one goes on");
+            Err(error) if is_full(&error) || is_shortage(&error) => {
+                tracing::warn!(%error, "the next segment of the audit log cannot be made now; the last one goes on");
                 self.segment_bytes = self.segment_bytes.saturating_add(RESERVE_STEP);
             }
             Err(error) => self.health.fail(&format!("making a segment: {error}")),
