@@ -218,6 +218,20 @@ impl Connected {
     }
 }
 
+/// Sends a text over an open flow to a system that sends it back, and waits for it.
+///
+/// # Panics
+/// If it does not come back as it went.
+pub async fn echoes((send, recv): &mut (FlowSend, FlowRecv), text: &'static str) {
+    send.send(Bytes::from_static(text.as_bytes())).await.expect("sent");
+    let mut got = Vec::new();
+    while got.len() < text.len() {
+        let batch = timeout(PATIENCE, recv.recv()).await.expect("in time").expect("received").expect("not ended");
+        got.extend_from_slice(&batch.into_bytes());
+    }
+    assert_eq!(got, text.as_bytes());
+}
+
 /// A problem document.
 ///
 /// # Panics

@@ -27,6 +27,8 @@ use crate::process::{PATIENCE, Running, program, run};
 #[derive(Debug)]
 pub struct World {
     dir: TempDir,
+    /// Size of a file system of its own for the audit log, as `mount` names it.
+    audit_disk: Option<&'static str>,
     /// The gateway; gone after [`World::kill_gateway`].
     pub gateway: Option<Running>,
     /// Where it listens, UDP and TCP.
@@ -49,6 +51,46 @@ impl World {
     /// # Panics
     /// If any step fails; the message says which.
     pub async fn with_dns(bundle: &BTreeMap<String, String>, servers: &[SocketAddr]) -> Self {
+        let mut world = Self::still(bundle).await;
+        if !servers.is_empty() {
+            let config = std::fs::read_to_string(world.config()).expect("the configuration");
+            let servers: Vec<String> = servers.iter().map(|server| format!("\"{server}\"")).collect();
+            let config = config.replace("servers = []", &format!("servers = [{}]", servers.join(", ")));
+            std::fs::write(world.config(), config).expect("written");
+        }
+        world.start_gateway().await;
+        world
+    }
+
+    /// As [`World::new`], with the audit log on a disk of its own of this size (`1m`). The disk is mounted in a mount
+    /// namespace of the gateway's own, so nothing of it is left when the gateway has ended. Needs root.
+    ///
+    /// # Panics
+    /// If any step fails; the message says which.
+    pub async fn with_audit_disk(bundle: &BTreeMap<String, String>, size: &'static str) -> Self {
+        let mut world = Self::still(bundle).await;
+        world.audit_disk = Some(size);
+        world.start_gateway().await;
+        world
+    }
+
+    /// The folder of the audit log, as the running gateway sees it.
+    ///
+    /// # Panics
+    /// If the gateway does not run.
+    #[must_use]
+    pub fn audit_dir(&self) -> PathBuf {
+        let dir = self.org_dir().join("audit");
+        if self.audit_disk.is_none() {
+            return dir;
+        }
+        let gateway = self.gateway.as_ref().expect("it runs").id();
+        let inside = dir.strip_prefix("/").expect("a whole path");
+        Path::new("/proc").join(gateway.to_string()).join("root").join(inside)
+    }
+
+    /// An organisation whose gateway does not run yet.
+    async fn still(bundle: &BTreeMap<String, String>) -> Self {
         let dir = tempfile::Builder::new().prefix("hitotsu-world-").tempdir().expect("a folder");
         let org = dir.path().join("org");
         let mut command = Command::new(program("hitotsu-gateway"));
@@ -57,16 +99,9 @@ impl World {
         command.arg("--dir").arg(&org);
         let (code, _, errors) = run(command).await;
         assert_eq!(code, 0, "{errors}");
-        let mut world =
-            Self { dir, gateway: None, listen: ([127, 0, 0, 1], 0).into(), metrics: ([127, 0, 0, 1], 0).into() };
+        let nowhere = ([127, 0, 0, 1], 0).into();
+        let world = Self { dir, audit_disk: None, gateway: None, listen: nowhere, metrics: nowhere };
         world.write_bundle(bundle);
-        if !servers.is_empty() {
-            let config = std::fs::read_to_string(world.config()).expect("the configuration");
-            let servers: Vec<String> = servers.iter().map(|server| format!("\"{server}\"")).collect();
-            let config = config.replace("servers = []", &format!("servers = [{}]", servers.join(", ")));
-            std::fs::write(world.config(), config).expect("written");
-        }
-        world.start_gateway().await;
         world
     }
 
@@ -103,7 +138,7 @@ impl World {
     /// # Panics
     /// If it does not start.
     pub async fn start_gateway(&mut self) {
-        let mut command = Command::new(program("hitotsu-gateway"));
+        let mut command = self.serving();
         command.args(["serve", "--json"]).arg("--config").arg(self.config());
         if self.listen.port() != 0 {
             command.arg("--listen").arg(self.listen.to_string());
@@ -126,6 +161,33 @@ impl World {
         self.gateway.take().expect("it runs").kill().await;
     }
 
+    /// The gateway's program, where it serves: with a disk of its own for the audit log if it is to have one.
+    fn serving(&self) -> Command {
+        let gateway = program("hitotsu-gateway");
+        let Some(size) = self.audit_disk else { return Command::new(gateway) };
+        let mut command = Command::new("unshare");
+        command.args([
+            "--mount",
+            "sh",
+            "-c",
+            "mount -t tmpfs -o size=\"$1\" tmpfs \"$2\" && shift 2 && exec \"$@\"",
+            "sh",
+        ]);
+        command.arg(size).arg(self.org_dir().join("audit")).arg(gateway);
+        command
+    }
+
+    /// The gateway's program as a command beside the gateway, which sees the same disks.
+    fn beside(&self) -> Command {
+        let gateway = program("hitotsu-gateway");
+        let Some(running) = self.gateway.as_ref().filter(|_| self.audit_disk.is_some()) else {
+            return Command::new(gateway);
+        };
+        let mut command = Command::new("nsenter");
+        command.args(["--mount", "--target", &running.id().to_string()]).arg(gateway);
+        command
+    }
+
     fn config(&self) -> PathBuf {
         self.org_dir().join("gateway.toml")
     }
@@ -142,7 +204,7 @@ impl World {
 
     /// Runs a gateway command with `--json`: exit code, output, errors.
     pub async fn try_gateway_command(&self, arguments: &[&str]) -> (i32, String, String) {
-        let mut command = Command::new(program("hitotsu-gateway"));
+        let mut command = self.beside();
         command.args(arguments).arg("--json").arg("--config").arg(self.config());
         run(command).await
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hitotsu_model::code::Code;
 use hitotsu_model::control::Notice;
 use hitotsu_tests::bundle::{PERSON, TestBundle};
-use hitotsu_tests::device::good_posture;
+use hitotsu_tests::device::{echoes, good_posture};
 use hitotsu_tests::process::PATIENCE;
 use hitotsu_tests::systems;
 use hitotsu_tests::world::World;
@@ -154,7 +154,7 @@ async fn a_draining_gateway_lets_open_flows_end_and_takes_nothing_new() {
     let authority = format!("echo.test.internal:{}", echo.address.port());
     let path = format!("{}/notices", hitotsu_model::control::CONTROL_PATH);
     let (_, mut notices) = connected.connection.stream(&path, http::HeaderMap::new()).await.expect("a stream");
-    let (mut send, mut recv) = connected.open(&authority).await.expect("opens");
+    let mut flow = connected.open(&authority).await.expect("opens");
     let mut gateway = world.gateway.take().expect("it runs");
     let stopping = tokio::spawn(async move { gateway.terminate().await });
     let told = async {
@@ -169,13 +169,8 @@ async fn a_draining_gateway_lets_open_flows_end_and_takes_nothing_new() {
     let ready = world.health("/readyz").await;
     assert!(ready.starts_with("HTTP/1.1 503") && ready.contains("draining"), "{ready}");
     assert!(world.health("/healthz").await.starts_with("HTTP/1.1 200"));
-    send.send(Bytes::from_static(b"still here")).await.expect("sent");
-    let mut got = Vec::new();
-    while got.len() < 10 {
-        let batch = timeout(PATIENCE, recv.recv()).await.expect("in time").expect("received").expect("not ended");
-        got.extend_from_slice(&batch.into_bytes());
-    }
-    assert_eq!(got, b"still here");
+    echoes(&mut flow, "still here").await;
+    let (mut send, mut recv) = flow;
     send.finish().await.expect("finished");
     while timeout(PATIENCE, recv.recv()).await.expect("in time").expect("an orderly end").is_some() {}
     drop((send, recv));

@@ -12,13 +12,12 @@ use hitotsu_model::posture::{ClaimName, ClaimValue};
 use hitotsu_model::resource::{Target, Transport};
 use hitotsu_pki::attest::sign_statement;
 use hitotsu_tests::bundle::{PERSON, TestBundle};
-use hitotsu_tests::device::{Device, good_posture, posture_with, problem};
+use hitotsu_tests::device::{Device, echoes, good_posture, posture_with, problem};
 use hitotsu_tests::process::{PATIENCE, Running, program};
 use hitotsu_tests::systems;
 use hitotsu_tests::world::World;
 use hitotsu_tunnel::dialer::Preference;
 use hitotsu_tunnel::fault::OpenError;
-use hitotsu_tunnel::flow::{FlowRecv, FlowSend};
 use tokio::time::timeout;
 
 async fn world_with_echo() -> (World, systems::System, Device) {
@@ -32,24 +31,15 @@ fn authority(system: &str, address: std::net::SocketAddr) -> String {
     format!("{system}.test.internal:{}", address.port())
 }
 
-async fn echoes(send: &mut FlowSend, recv: &mut FlowRecv, text: &'static str) {
-    send.send(Bytes::from_static(text.as_bytes())).await.expect("sent");
-    let mut got = Vec::new();
-    while got.len() < text.len() {
-        let batch = timeout(PATIENCE, recv.recv()).await.expect("in time").expect("received").expect("not ended");
-        got.extend_from_slice(&batch.into_bytes());
-    }
-    assert_eq!(got, text.as_bytes());
-}
-
 #[tokio::test]
 async fn an_enrolled_and_attested_device_reaches_a_system_over_each_transport() {
     let (_world, echo, device) = world_with_echo().await;
     for preference in [Preference::QuicOnly, Preference::Http2Only] {
         let mut connected = device.dial(preference).await.expect("dials");
         connected.attest(good_posture()).await.expect("is believed");
-        let (mut send, mut recv) = connected.open(&authority("echo", echo.address)).await.expect("opens");
-        echoes(&mut send, &mut recv, "一つのトンネル").await;
+        let mut flow = connected.open(&authority("echo", echo.address)).await.expect("opens");
+        echoes(&mut flow, "一つのトンネル").await;
+        let (send, recv) = &mut flow;
         send.finish().await.expect("finished");
         assert!(timeout(PATIENCE, recv.recv()).await.expect("in time").expect("ended").is_none());
     }
@@ -289,8 +279,8 @@ async fn whoever_answers_dns_leads_no_flow_elsewhere() {
         .permit("gone", "true");
     let world = World::with_dns(&bundle.files(), &[dns]).await;
     let connected = world.enrol(PERSON).await.connect().await;
-    let (mut send, mut recv) = connected.open(&format!("good.test.internal:{port}")).await.expect("opens");
-    echoes(&mut send, &mut recv, "resolved").await;
+    let mut flow = connected.open(&format!("good.test.internal:{port}")).await.expect("opens");
+    echoes(&mut flow, "resolved").await;
     for name in ["rebound", "metadata"] {
         let problem = connected.open(&format!("{name}.test.internal:{port}")).await.unwrap_err();
         assert_eq!(problem.code, Code::AddressNotPermitted, "{name}: {problem:?}");
