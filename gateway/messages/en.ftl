@@ -31,6 +31,10 @@ enrol-code-made =
       hitotsu enrol { $code }
 device-none = No device is enrolled.
 device-revoked = Device { $device } is revoked and cut off.
+awaits-database = the database
+awaits-audit-log = the audit log
+revoked-owed = Note: this is not yet written to { $awaits }. It is in effect already and stays so if the gateway restarts; the gateway tries to write it until it succeeds.
+revoked-owed-in-memory = Note: this is written neither to { $awaits } nor to the copy on disk. It is in effect already, but do not restart the gateway until it is written; see whether the disk is full.
 device-state-good = good
 device-state-revoked = revoked ({ $reason })
 certificate-good = Certificate { $serial } until { $until }

@@ -31,6 +31,10 @@ enrol-code-made =
       hitotsu enrol { $code }
 device-none = 登録された端末はありません。
 device-revoked = 端末 { $device } の利用を停止し、接続を切断しました。
+awaits-database = データベース
+awaits-audit-log = 監査ログ
+revoked-owed = 注意: { $awaits }にはまだ書き込めていません。利用の停止はすでに効いていて、ゲートウェイを再起動しても元に戻りません。書き込みは、できるまで自動でくり返します。
+revoked-owed-in-memory = 注意: { $awaits }にも、ディスク上の控えにも、まだ書き込めていません。利用の停止はすでに効いていますが、書き込めるまでゲートウェイを再起動しないでください。ディスクの空きを確かめてください。
 device-state-good = 有効
 device-state-revoked = 停止({ $reason })
 certificate-good = 証明書 { $serial } 有効期限 { $until }

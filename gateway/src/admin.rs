@@ -1,7 +1,7 @@
 //! What commands may ask of devices, enrolment codes, certificates and the audit log, as JSON over the admin socket.
 //!
-//! Every change is durable in the audit log before it takes effect, and takes effect in the database before the
-//! registry in memory tells the watch of it.
+//! Every change that gives something is durable in the audit log before it takes effect, and takes effect in the database
+//! before the registry in memory tells the watch of it. A revocation goes the other way, see [`crate::revocation`].
 
 pub mod certificates;
 
@@ -22,13 +22,16 @@ use ring::rand::SystemRandom;
 use rustls_pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::audit::{AuditError, AuditLog};
 use crate::clock;
 use crate::issuer::{IssuerClient, IssuerFault};
-use crate::registry::{Registry, RegistryCopy};
-use crate::store::{NewEnrolCode, Store, StoreError};
+use crate::limits::CERTIFICATE_LOOK_WAIT;
+use crate::registry::{Registry, RegistryCopy, Revocation};
+use crate::revocation::{Owed, RevocationAnswer};
+use crate::store::{NewEnrolCode, Store, StoreError, StoredCertificate};
 
 /// Longest time that an enrolment code may be valid: a week covers a parcel to a home.
 const CODE_LIFE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -42,6 +45,8 @@ pub struct AdminState {
     pub registry: Registry,
     /// Its copy on disk, for a start without the database.
     pub copy: RegistryCopy,
+    /// Revocations that are in effect and still to be written.
+    pub owed: Owed,
     /// The audit log.
     pub audit: AuditLog,
     /// The issuer.
@@ -116,12 +121,30 @@ impl AdminState {
     /// [`StoreError`].
     pub async fn refresh(&self) -> Result<(), StoreError> {
         self.registry.replace(self.store.load_registry().await?);
-        let (copy, snapshot) = (self.copy.clone(), self.registry.snapshot());
-        let written = tokio::task::spawn_blocking(move || copy.write(&snapshot)).await;
-        if let Err(error) = written.unwrap_or_else(|failed| Err(std::io::Error::other(failed))) {
+        self.write_copy().await;
+        Ok(())
+    }
+
+    /// Writes the registry's copy on disk. False if it could not be written.
+    pub(crate) async fn write_copy(&self) -> bool {
+        let (copy, registry) = (self.copy.clone(), self.registry.clone());
+        let written = tokio::task::spawn_blocking(move || copy.write_current(&registry)).await;
+        let written = written.unwrap_or_else(|failed| Err(std::io::Error::other(failed)));
+        if let Err(error) = &written {
             tracing::warn!(%error, "the copy of the registry could not be written");
         }
-        Ok(())
+        written.is_ok()
+    }
+
+    /// Every certificate, with revocations that the database does not have yet.
+    async fn certificates(&self) -> Result<Vec<StoredCertificate>, StoreError> {
+        let mut all = self.store.certificates().await?;
+        let snapshot = self.registry.snapshot();
+        for certificate in &mut all {
+            let revoked = || snapshot.revoked(&Revocation::Certificate(certificate.serial.clone())).cloned();
+            certificate.revoked = certificate.revoked.take().or_else(revoked);
+        }
+        Ok(all)
     }
 }
 
@@ -205,7 +228,7 @@ async fn device(State(state): State<AdminState>, Path(id): Path<String>) -> Resu
     let snapshot = state.registry.snapshot();
     let list = "hitotsu-gateway device list";
     let device = snapshot.device(&id).ok_or(StoreError::Missing { what: "device", id: id.to_string(), list })?;
-    let mut certificates = state.store.certificates().await?;
+    let mut certificates = state.certificates().await?;
     certificates.retain(|certificate| certificate.holder == id);
     Ok(Json(serde_json::json!({ "device": **device, "certificates": certificates })).into_response())
 }
@@ -235,19 +258,20 @@ async fn revoke_device(
 ) -> Result<Response, ChangeError> {
     let device = device_id(&id)?;
     let reason = reason(request)?;
-    let _one_at_a_time = state.changing.lock().await;
     if state.registry.snapshot().device(&device).is_none() {
         let list = "hitotsu-gateway device list";
         return Err(StoreError::Missing { what: "device", id, list }.into());
     }
-    state.record(AuditEvent::DeviceRevoked { device, reason: reason.clone() }).await?;
-    state.store.revoke_device(device, &reason, clock::now()).await?;
-    state.refresh().await?;
-    Ok(Json(serde_json::json!({ "device": device, "revoked": true })).into_response())
+    Ok(revoked(&state.revoke(Revocation::Device(device), reason).await))
+}
+
+fn revoked(answer: &RevocationAnswer) -> Response {
+    let status = if answer.awaits.is_none() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    (status, Json(answer)).into_response()
 }
 
 async fn all_certificates(State(state): State<AdminState>) -> Result<Response, ChangeError> {
-    Ok(Json(state.store.certificates().await?).into_response())
+    Ok(Json(state.certificates().await?).into_response())
 }
 
 async fn revoke_certificate(
@@ -259,15 +283,12 @@ async fn revoke_certificate(
     let serial: Serial = serial
         .parse()
         .map_err(|_| ChangeError::Asked(format!("`{serial}` is not a serial number; see `hitotsu-gateway ca list`")))?;
-    let _one_at_a_time = state.changing.lock().await;
-    if !state.store.certificates().await?.iter().any(|certificate| certificate.serial == serial) {
+    // Only a clear no is one: a database that does not answer keeps nobody's access.
+    if let Ok(Ok(false)) = timeout(CERTIFICATE_LOOK_WAIT, state.store.has_certificate(&serial)).await {
         let list = "hitotsu-gateway ca list";
         return Err(StoreError::Missing { what: "certificate", id: serial.to_string(), list }.into());
     }
-    state.record(AuditEvent::CertificateRevoked { serial: serial.clone(), reason: reason.clone() }).await?;
-    state.store.revoke_certificate(&serial, &reason, clock::now()).await?;
-    state.refresh().await?;
-    Ok(Json(serde_json::json!({ "serial": serial, "revoked": true })).into_response())
+    Ok(revoked(&state.revoke(Revocation::Certificate(serial), reason).await))
 }
 
 fn device_id(text: &str) -> Result<DeviceId, ChangeError> {

@@ -31,6 +31,7 @@ use crate::admin::AdminState;
 use crate::clock;
 use crate::denied::{asked_for, response};
 use crate::issuer::{IssueRequest, IssuerFault};
+use crate::registry::Revocation;
 use crate::store::{RedeemError, Redeemed, StoredCertificate};
 use knocks::Knocks;
 
@@ -193,11 +194,12 @@ impl Inner {
                 Refusal::new(Code::StoreUnavailable, error)
             }
         })?;
-        // A code never brings a revoked device back.
-        match redeemed.device.revoked {
-            Some(_) => Err(Refusal::new(Code::EnrolCodeUsed, "its device was revoked")),
-            None => Ok(redeemed),
+        // A code never brings a revoked device back, nor one whose revocation the database does not have yet.
+        let device = Revocation::Device(redeemed.device.id);
+        if redeemed.device.revoked.is_some() || self.state.registry.snapshot().revoked(&device).is_some() {
+            return Err(Refusal::new(Code::EnrolCodeUsed, "its device was revoked"));
         }
+        Ok(redeemed)
     }
 
     async fn record(&self, event: AuditEvent) -> Result<(), Code> {

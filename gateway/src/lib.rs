@@ -23,7 +23,7 @@
 //! - [`watch`] keeps decisions true.
 //! - [`audit`] writes down every decision before it takes effect.
 //! - [`registry`] is what the gateway knows of devices and revocations, in memory.
-//! - [`store`] keeps it in a database.
+//! - [`store`] keeps it in a database; [`revocation`] is in effect before it is written there.
 //! - [`issuer`] is the process that holds the issuing key; [`authorities`] are all of them, as files.
 //! - [`admin`] is what commands may ask; [`local`] is the socket that they speak to; [`operate`] is what they do with sessions and policy.
 //! - [`metrics`] are figures and health.
@@ -54,6 +54,7 @@ pub mod local;
 pub mod metrics;
 pub mod operate;
 pub mod registry;
+pub mod revocation;
 pub mod serve;
 pub mod session;
 pub mod store;

@@ -82,3 +82,17 @@ pub const BUNDLE_FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Files of one policy bundle.
 pub const BUNDLE_FILES_MAX: usize = 1_000;
+
+/// How long the answer to a revocation waits for the database before it says what is still to be written: a person waits,
+/// and the tunnel is cut already.
+pub const REVOCATION_ANSWER_WAIT: Duration = Duration::from_secs(2);
+
+/// How long a revocation waits for the database to say whether a certificate is on record. It is revoked without an
+/// answer too; so short that a lost laptop gains nothing.
+pub const CERTIFICATE_LOOK_WAIT: Duration = Duration::from_millis(250);
+
+/// First pause before a revocation that could not be written is written again: a lock is held for milliseconds.
+pub const REVOCATION_RETRY_FIRST: Duration = Duration::from_millis(250);
+
+/// Longest such pause: somebody mends the database, and wants to see it taken up.
+pub const REVOCATION_RETRY_LONGEST: Duration = Duration::from_secs(15);

@@ -47,6 +47,8 @@ pub struct Metrics {
     pub policy_refused: Counter,
     /// Audit records that could not be written.
     pub audit_failures: Counter,
+    /// Revocations that are in effect and not yet in the database.
+    pub revocations_owed: Gauge,
     /// Statements that were believed.
     pub evidence_believed: Counter<u64, AtomicU64>,
     /// Statements that were refused.
@@ -90,6 +92,7 @@ impl Default for Metrics {
             policy_errors: Counter::default(),
             policy_refused: Counter::default(),
             audit_failures: Counter::default(),
+            revocations_owed: Gauge::default(),
             evidence_believed: Counter::default(),
             evidence_refused: Counter::default(),
         };
@@ -111,6 +114,11 @@ impl Default for Metrics {
         collected.register("policy_errors", "Rules that could not be evaluated", metrics.policy_errors.clone());
         collected.register("policy_refused", "Policy bundles refused", metrics.policy_refused.clone());
         collected.register("audit_failures", "Audit records not written", metrics.audit_failures.clone());
+        collected.register(
+            "revocations_owed",
+            "Revocations in effect, not yet in the database",
+            metrics.revocations_owed.clone(),
+        );
         collected.register("evidence_believed", "Statements believed", metrics.evidence_believed.clone());
         collected.register("evidence_refused", "Statements refused", metrics.evidence_refused.clone());
         metrics.collected = collected;

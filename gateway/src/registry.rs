@@ -1,9 +1,9 @@
 //! What the gateway knows of devices and revocations, in memory: a lost database stops nobody who is enrolled.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use hitotsu_model::identity::{AssuranceLevel, Ownership, Profile};
@@ -44,20 +44,32 @@ pub struct Revoked {
     pub reason: String,
 }
 
+/// What a revocation is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Revocation {
+    /// A device with everything that it has.
+    Device(DeviceId),
+    /// One certificate.
+    Certificate(Serial),
+}
+
 /// Everything at one instant.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RegistrySnapshot {
     devices: BTreeMap<DeviceId, Arc<Device>>,
-    revoked_serials: BTreeSet<Serial>,
+    revoked_certificates: BTreeMap<Serial, Revoked>,
 }
 
 impl RegistrySnapshot {
     /// From what the store holds.
     #[must_use]
-    pub fn new(devices: impl IntoIterator<Item = Device>, revoked: impl IntoIterator<Item = Serial>) -> Self {
+    pub fn new(
+        devices: impl IntoIterator<Item = Device>,
+        revoked_certificates: impl IntoIterator<Item = (Serial, Revoked)>,
+    ) -> Self {
         Self {
             devices: devices.into_iter().map(|device| (device.id, Arc::new(device))).collect(),
-            revoked_serials: revoked.into_iter().collect(),
+            revoked_certificates: revoked_certificates.into_iter().collect(),
         }
     }
 
@@ -70,7 +82,47 @@ impl RegistrySnapshot {
     /// Whether this certificate was revoked by itself (its device may be revoked besides).
     #[must_use]
     pub fn is_revoked(&self, serial: &Serial) -> bool {
-        self.revoked_serials.contains(serial)
+        self.revoked_certificates.contains_key(serial)
+    }
+
+    /// When and why this was revoked, if it was.
+    #[must_use]
+    pub fn revoked(&self, what: &Revocation) -> Option<&Revoked> {
+        match what {
+            Revocation::Device(device) => self.devices.get(device)?.revoked.as_ref(),
+            Revocation::Certificate(serial) => self.revoked_certificates.get(serial),
+        }
+    }
+
+    /// Every revocation.
+    pub fn revocations(&self) -> impl Iterator<Item = (Revocation, &Revoked)> {
+        let devices = self.devices.values().filter_map(|device| Some((device.id, device.revoked.as_ref()?)));
+        let devices = devices.map(|(device, revoked)| (Revocation::Device(device), revoked));
+        let certificates = self.revoked_certificates.iter();
+        devices.chain(certificates.map(|(serial, revoked)| (Revocation::Certificate(serial.clone()), revoked)))
+    }
+
+    /// Revokes; the first revocation stays. A device that is not on record stays so.
+    pub fn revoke(&mut self, what: &Revocation, revoked: &Revoked) {
+        match what {
+            Revocation::Device(device) => {
+                if let Some(device) = self.devices.get_mut(device)
+                    && device.revoked.is_none()
+                {
+                    Arc::make_mut(device).revoked = Some(revoked.clone());
+                }
+            }
+            Revocation::Certificate(serial) => {
+                self.revoked_certificates.entry(serial.clone()).or_insert_with(|| revoked.clone());
+            }
+        }
+    }
+
+    /// Takes over every revocation that `other` knows of.
+    pub fn revoke_all_of(&mut self, other: &Self) {
+        for (what, revoked) in other.revocations() {
+            self.revoke(&what, revoked);
+        }
     }
 
     /// Every device, by id.
@@ -84,6 +136,7 @@ impl RegistrySnapshot {
 #[derive(Debug, Clone)]
 pub struct RegistryCopy {
     path: PathBuf,
+    writing: Arc<Mutex<()>>,
 }
 
 impl RegistryCopy {
@@ -92,7 +145,7 @@ impl RegistryCopy {
     pub fn beside(database: &Path) -> Self {
         let mut path = database.as_os_str().to_owned();
         path.push(".copy.json");
-        Self { path: path.into() }
+        Self { path: path.into(), writing: Arc::default() }
     }
 
     /// Whether there is one.
@@ -101,13 +154,23 @@ impl RegistryCopy {
         self.path.exists()
     }
 
-    /// Writes what is true now. Blocks on the disk.
+    /// Writes what `registry` holds now; of two that write at once, the later one stays. Blocks on the disk.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn write_current(&self, registry: &Registry) -> io::Result<()> {
+        // It guards no data of ours, only the order of the writes.
+        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.write(&registry.snapshot())
+    }
+
+    /// Writes this. Blocks on the disk.
     ///
     /// # Errors
     /// What the system says.
     pub fn write(&self, snapshot: &RegistrySnapshot) -> io::Result<()> {
         let devices = snapshot.devices.values().map(|device| (**device).clone()).collect();
-        let copied = Copied { devices, revoked_serials: snapshot.revoked_serials.clone() };
+        let copied = Copied { devices, revoked_certificates: snapshot.revoked_certificates.clone() };
         write_private(&self.path, &serde_json::to_vec(&copied)?)
     }
 
@@ -117,14 +180,14 @@ impl RegistryCopy {
     /// What the system says; also when the file is damaged.
     pub fn read(&self) -> io::Result<RegistrySnapshot> {
         let copied: Copied = serde_json::from_slice(&std::fs::read(&self.path)?)?;
-        Ok(RegistrySnapshot::new(copied.devices, copied.revoked_serials))
+        Ok(RegistrySnapshot::new(copied.devices, copied.revoked_certificates))
     }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Copied {
     devices: Vec<Device>,
-    revoked_serials: BTreeSet<Serial>,
+    revoked_certificates: BTreeMap<Serial, Revoked>,
 }
 
 /// The live registry. Clones share it.
@@ -153,9 +216,27 @@ impl Registry {
         self.generation.subscribe()
     }
 
-    /// Puts a new snapshot in place, and tells.
+    /// Puts a new snapshot in place, and tells. INVARIANT (deny wins): what was revoked stays revoked, whatever the
+    /// database said when the snapshot was read from it.
     pub fn replace(&self, snapshot: RegistrySnapshot) {
-        self.current.store(Arc::new(snapshot));
+        self.change(|current| {
+            let mut next = snapshot.clone();
+            next.revoke_all_of(current);
+            next
+        });
+    }
+
+    /// Revokes at once, and tells.
+    pub fn revoke(&self, what: &Revocation, revoked: &Revoked) {
+        self.change(|current| {
+            let mut next = current.clone();
+            next.revoke(what, revoked);
+            next
+        });
+    }
+
+    fn change(&self, next: impl Fn(&RegistrySnapshot) -> RegistrySnapshot) {
+        self.current.rcu(|current| next(current));
         self.generation.send_modify(|generation| *generation += 1);
     }
 }
@@ -179,10 +260,37 @@ mod tests {
             created_at: Timestamp(1),
             revoked: Some(Revoked { at: Timestamp(2), reason: "lost".to_owned() }),
         };
-        let snapshot = RegistrySnapshot::new([device], ["4a01".parse().unwrap()]);
+        let revoked = Revoked { at: Timestamp(3), reason: "superseded".to_owned() };
+        let snapshot = RegistrySnapshot::new([device], [("4a01".parse().unwrap(), revoked)]);
         copy.write(&snapshot).unwrap();
         assert_eq!(copy.read().unwrap(), snapshot);
         std::fs::write(&copy.path, "{").unwrap();
         assert!(copy.read().is_err());
+    }
+
+    #[test]
+    fn an_older_snapshot_never_brings_back_what_was_revoked() {
+        let device = |revoked: Option<Revoked>| Device {
+            id: "6ba7b810-9dad-41d1-80b4-00c04fd430c8".parse().unwrap(),
+            profile: Profile::Device,
+            person: None,
+            ownership: Ownership::SharedDesk,
+            level: AssuranceLevel::L1,
+            platform: "linux".to_owned(),
+            created_at: Timestamp(1),
+            revoked,
+        };
+        let from_database = RegistrySnapshot::new([device(None)], []);
+        let registry = Registry::new(from_database.clone());
+        let lost = Revoked { at: Timestamp(2), reason: "lost".to_owned() };
+        let (of_device, serial) = (device(None).id, "4a01".parse::<Serial>().unwrap());
+        registry.revoke(&Revocation::Device(of_device), &lost);
+        registry.revoke(&Revocation::Certificate(serial.clone()), &lost);
+        registry.replace(from_database);
+        let snapshot = registry.snapshot();
+        assert_eq!(snapshot.device(&of_device).unwrap().revoked, Some(lost.clone()));
+        assert!(snapshot.is_revoked(&serial));
+        registry.revoke(&Revocation::Device(of_device), &Revoked { at: Timestamp(9), reason: "again".to_owned() });
+        assert_eq!(registry.snapshot().revoked(&Revocation::Device(of_device)), Some(&lost), "the first stays");
     }
 }

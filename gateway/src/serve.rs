@@ -32,6 +32,7 @@ use crate::limits::ENROLMENTS_AT_ONCE_MAX;
 use crate::metrics::{self, Metrics};
 use crate::operate;
 use crate::registry::{Registry, RegistryCopy, RegistrySnapshot};
+use crate::revocation::{self, Ledgers, Owed};
 use crate::session;
 use crate::store::Store;
 use crate::watch;
@@ -159,12 +160,16 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
         store,
         registry,
         copy: RegistryCopy::beside(&config.database),
+        owed: Owed::counted_by(gateway.metrics.revocations_owed.clone()),
         audit: audit.clone(),
         issuer: IssuerClient::new(&config.issuer_socket),
         root: gateway.trust.root().clone(),
         authority: authority(&config.name, listener.local_addr().port()),
         changing: Arc::default(),
     };
+    let ledgers =
+        Ledgers { audit: audit.clone(), store: admin_state.store.clone(), registry: admin_state.registry.clone() };
+    tasks.spawn(admin_state.owed.clone().settle(ledgers, stop.clone()));
     let admin_router = admin::router(admin_state.clone()).merge(operate::router(gateway.clone()));
     let admin_listener = crate::local::bind(&config.admin_socket).map_err(|error| ServeError::Local {
         what: format!("admin socket `{}`", config.admin_socket.display()),
@@ -199,7 +204,7 @@ async fn recall(config: &Config) -> Result<(Store, RegistrySnapshot), ServeError
     // A database that was there and is gone is a lost one: an empty new one would lock everybody out.
     let lost = !config.database.exists() && copy.exists();
     let opened = match Store::open_unless(lost, &config.database).await {
-        Ok(store) => store.load_registry().await.map(|snapshot| (store, snapshot)),
+        Ok(store) => revocation::known(&store, &copy).await.map(|snapshot| (store, snapshot)),
         Err(error) => Err(error),
     };
     match opened {

@@ -111,7 +111,8 @@ impl Store {
         Self::open(path).await
     }
 
-    async fn open_waiting(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
+    /// As [`Store::open`], with a patience of its own for locks.
+    pub(crate) async fn open_waiting(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
         let closed = std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
         closed.map_err(|error| StoreError::Unavailable(format!("`{}`: {error}", path.display())))?;
         let store = Self { pool: Self::pool(path, busy_timeout) };
@@ -141,10 +142,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn load_registry(&self) -> Result<RegistrySnapshot, StoreError> {
-        let revoked = sqlx::query_scalar::<_, String>("SELECT serial FROM certificates WHERE revoked_at IS NOT NULL")
-            .fetch_all(&self.pool)
-            .await?;
-        let revoked = revoked.iter().map(|serial| rows::parsed::<Serial>("a serial number", serial));
+        let revoked = sqlx::query_as::<_, rows::RevokedRow>(
+            "SELECT serial, revoked_at, revoked_reason FROM certificates WHERE revoked_at IS NOT NULL",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let revoked = revoked.into_iter().map(rows::RevokedRow::revoked);
         Ok(RegistrySnapshot::new(self.devices().await?, revoked.collect::<Result<Vec<_>, _>>()?))
     }
 
@@ -220,6 +223,18 @@ impl Store {
         found.into_iter().map(rows::CertificateRow::certificate).collect()
     }
 
+    /// Whether a certificate is on record.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn has_certificate(&self, serial: &Serial) -> Result<bool, StoreError> {
+        let found = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM certificates WHERE serial = ?1")
+            .bind(serial.as_str())
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(found > 0)
+    }
+
     /// Revokes one certificate; a second time changes nothing.
     ///
     /// # Errors
@@ -251,6 +266,14 @@ impl Store {
                 .fetch_one(&self.pool)
                 .await?;
         u64::try_from(number).map_err(|_| StoreError::Content { what: "a counter", value: number.to_string() })
+    }
+}
+
+#[cfg(test)]
+impl Store {
+    /// Lets the file go.
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
     }
 }
 

@@ -117,7 +117,7 @@ impl AdminState {
         let now = clock::now();
         let snapshot = self.registry.snapshot();
         let mut entries = Vec::new();
-        for certificate in self.store.certificates().await? {
+        for certificate in self.certificates().await? {
             if !kind.profiles().contains(&certificate.profile) || certificate.not_after < now {
                 continue;
             }

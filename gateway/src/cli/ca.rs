@@ -14,6 +14,7 @@ use hitotsu_model::ids::{OrgId, PersonId, Serial};
 use hitotsu_pki::profile::CaKind;
 use serde_json::json;
 
+use super::device::with_what_is_owed;
 use super::session::refused;
 use super::{CliError, Context};
 use crate::admin::{AdminState, RevokeRequest};
@@ -23,7 +24,8 @@ use crate::clock;
 use crate::config::Config;
 use crate::issuer::IssuerClient;
 use crate::local::Client;
-use crate::registry::Registry;
+use crate::registry::{Registry, RegistryCopy};
+use crate::revocation::{Owed, known};
 use crate::store::Store;
 
 /// What can be done with authorities and certificates.
@@ -122,7 +124,9 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<ExitCode,
             let client = Client::new(&context.config()?.admin_socket);
             let request = serde_json::to_value(RevokeRequest { reason }).map_err(refused)?;
             let answer = client.post(&format!("/v1/certificates/{serial}/revoke"), &request).await.map_err(refused)?;
-            context.say(&answer, || context.text("ca-revoked", &[("serial", serial.as_str())]))?;
+            let answer = serde_json::from_value(answer).map_err(refused)?;
+            let done = || context.text("ca-revoked", &[("serial", serial.as_str())]);
+            context.say(&answer, || with_what_is_owed(done(), &answer, context))?;
         }
         Command::Crl { kind, out, hours } => list::revoked(kind, &out, hours, context).await?,
         Command::Rotate { kind, root, hosts } => rotate::run(kind, &root, hosts, context).await?,
@@ -138,11 +142,13 @@ async fn directly(config: &Config) -> Result<AdminState, CliError> {
         tracing::error!(%damage, "the audit log is damaged");
     }
     let store = Store::open(&config.database).await.map_err(refused)?;
-    let registry = Registry::new(store.load_registry().await.map_err(refused)?);
+    let copy = RegistryCopy::beside(&config.database);
+    let registry = Registry::new(known(&store, &copy).await.map_err(refused)?);
     Ok(AdminState {
         store,
         registry,
-        copy: crate::registry::RegistryCopy::beside(&config.database),
+        copy,
+        owed: Owed::default(),
         audit,
         issuer: IssuerClient::new(&config.issuer_socket),
         root: authorities::read_certificate(&config.root).map_err(refused)?,

@@ -10,6 +10,7 @@ use super::{CliError, Context};
 use crate::admin::RevokeRequest;
 use crate::local::Client;
 use crate::registry::Device;
+use crate::revocation::{Awaited, RevocationAnswer};
 
 /// What can be done with devices.
 #[derive(Debug, clap::Subcommand)]
@@ -51,10 +52,23 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<ExitCode,
         Command::Revoke { device, reason } => {
             let request = serde_json::to_value(RevokeRequest { reason }).map_err(refused)?;
             let answer = client.post(&format!("/v1/devices/{device}/revoke"), &request).await.map_err(refused)?;
-            context.say(&answer, || context.text("device-revoked", &[("device", &device.to_string())]))?;
+            let answer = serde_json::from_value(answer).map_err(refused)?;
+            let done = || context.text("device-revoked", &[("device", &device.to_string())]);
+            context.say(&answer, || with_what_is_owed(done(), &answer, context))?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What was done, and what of it is still to be written.
+pub(super) fn with_what_is_owed(done: String, answer: &RevocationAnswer, context: &Context) -> String {
+    let awaits = match answer.awaits {
+        None => return done,
+        Some(Awaited::Database) => context.text("awaits-database", &[]),
+        Some(Awaited::AuditLog) => context.text("awaits-audit-log", &[]),
+    };
+    let id = if answer.survives_restart { "revoked-owed" } else { "revoked-owed-in-memory" };
+    format!("{done}\n{}", context.text(id, &[("awaits", &awaits)]))
 }
 
 fn line(device: &Device, context: &Context) -> String {

@@ -161,6 +161,7 @@ impl Door {
             store: Store::open(&dir.path().join("gateway.sqlite")).await.unwrap(),
             registry: registry.clone(),
             copy: crate::registry::RegistryCopy::beside(&dir.path().join("gateway.sqlite")),
+            owed: crate::revocation::Owed::default(),
             audit,
             issuer: IssuerClient::new(&socket),
             root,

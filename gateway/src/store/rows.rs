@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use hitotsu_model::identity::AssuranceLevel;
+use hitotsu_model::ids::Serial;
 use hitotsu_model::time::Timestamp;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
@@ -62,6 +63,20 @@ impl CertificateRow {
             not_after: Timestamp(self.not_after),
             revoked: revoked(self.revoked_at, self.revoked_reason),
         })
+    }
+}
+
+#[derive(Debug, FromRow)]
+pub(super) struct RevokedRow {
+    serial: String,
+    revoked_at: i64,
+    revoked_reason: Option<String>,
+}
+
+impl RevokedRow {
+    pub(super) fn revoked(self) -> Result<(Serial, Revoked), StoreError> {
+        let revoked = Revoked { at: Timestamp(self.revoked_at), reason: self.revoked_reason.unwrap_or_default() };
+        Ok((parsed("a serial number", &self.serial)?, revoked))
     }
 }
 
