@@ -14,12 +14,13 @@ use hitotsu_model::message::Sentences;
 use hitotsu_model::time::Timestamp;
 use hitotsu_pki::trust::Trust;
 use hitotsu_policy::bundle::Bundle;
-use tokio::sync::{Semaphore, watch};
+use hitotsu_tunnel::door::Door;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::AuditLog;
 use crate::clock;
-use crate::limits::REFUSED_AT_ONCE_MAX;
+use crate::limits::{ENROLMENTS_AT_ONCE_MAX, ENROLMENTS_PER_SOURCE_MAX, REFUSED_AT_ONCE_MAX, REFUSED_PER_SOURCE_MAX};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::registry::Registry;
@@ -47,7 +48,9 @@ pub struct Gateway {
     /// Addresses of this machine.
     pub own_addresses: BTreeSet<IpAddr>,
     /// Places for refused peers that are being told why.
-    pub refused_places: Semaphore,
+    pub refused_door: Arc<Door>,
+    /// Places for machines that enrol.
+    pub enrolment_door: Arc<Door>,
     bundle: ArcSwap<Bundle>,
     generation: watch::Sender<u64>,
     next_flow: AtomicU64,
@@ -76,6 +79,8 @@ pub struct Parts {
     pub resolver: TokioResolver,
     /// Figures.
     pub metrics: Metrics,
+    /// Where unfinished handshakes wait.
+    pub front_doors: [Arc<Door>; 2],
     /// What people read.
     pub sentences: Sentences,
     /// The policy bundle's folder.
@@ -91,7 +96,11 @@ pub struct Parts {
 impl Gateway {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(parts: Parts) -> Arc<Self> {
+    pub fn new(mut parts: Parts) -> Arc<Self> {
+        let refused_door = Door::new("refused", REFUSED_AT_ONCE_MAX, REFUSED_PER_SOURCE_MAX);
+        let enrolment_door = Door::new("enrolment", ENROLMENTS_AT_ONCE_MAX, ENROLMENTS_PER_SOURCE_MAX);
+        let doors = parts.front_doors.into_iter().chain([refused_door.clone(), enrolment_door.clone()]);
+        parts.metrics.collect_doors(doors.collect());
         Arc::new(Self {
             trust: parts.trust,
             registry: parts.registry,
@@ -103,7 +112,8 @@ impl Gateway {
             bundle_dir: parts.bundle_dir,
             own_listeners: parts.own_listeners,
             own_addresses: parts.own_addresses,
-            refused_places: Semaphore::new(REFUSED_AT_ONCE_MAX),
+            refused_door,
+            enrolment_door,
             bundle: ArcSwap::new(parts.bundle),
             generation: watch::Sender::new(0),
             next_flow: AtomicU64::new(parts.next_flow),

@@ -25,8 +25,15 @@ pub const SESSIONS_PER_DEVICE_MAX: usize = 512;
 /// Refused peers that are being told why, at once.
 pub const REFUSED_AT_ONCE_MAX: usize = 512;
 
+/// The same of one source: an office whose certificates are all over is told in a minute, and one device that comes back
+/// again and again takes no more than a quarter.
+pub const REFUSED_PER_SOURCE_MAX: usize = REFUSED_AT_ONCE_MAX / 4;
+
 /// Machines that enrol at once; each holds a connection for some seconds.
 pub const ENROLMENTS_AT_ONCE_MAX: usize = 256;
+
+/// The same of one source, which needs no certificate to be here: a room in which many new machines are set up at once.
+pub const ENROLMENTS_PER_SOURCE_MAX: usize = ENROLMENTS_AT_ONCE_MAX / 4;
 
 /// How long the body of a control request may take to come.
 pub const CONTROL_BODY_TIMEOUT: Duration = Duration::from_secs(10);

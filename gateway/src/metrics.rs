@@ -9,11 +9,14 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hitotsu_model::code::Code;
-use prometheus_client::encoding::EncodeLabelSet;
+use hitotsu_tunnel::door::Door;
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry as Collected;
 
@@ -131,6 +134,35 @@ impl Metrics {
     pub fn flow_denied(&self, code: Code) {
         self.denied.get_or_create(&DeniedLabels { code: code.number(), reason: code.slug().to_owned() }).inc();
     }
+
+    /// From now on the figures of these doors are among ours.
+    pub fn collect_doors(&mut self, doors: Vec<Arc<Door>>) {
+        self.collected.register_collector(Box::new(Doors(doors)));
+    }
+}
+
+/// Doors count for themselves; they are asked when somebody reads the figures.
+#[derive(Debug)]
+struct Doors(Vec<Arc<Door>>);
+
+impl Collector for Doors {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let figures: Vec<_> = self.0.iter().map(|door| door.figures()).collect();
+        let taken = "Places taken at a door: handshakes of quic and tcp, refused peers, machines that enrol";
+        let mut family = encoder.encode_descriptor("door_taken", taken, None, MetricType::Gauge)?;
+        for door in &figures {
+            let taken = ConstGauge::new(i64::try_from(door.taken).unwrap_or(i64::MAX));
+            taken.encode(family.encode_family(&[("door", door.name)])?)?;
+        }
+        let refused = "Turned away at a door, because it was full or their source had its share";
+        let mut family = encoder.encode_descriptor("door_refused", refused, None, MetricType::Counter)?;
+        for door in &figures {
+            for (why, count) in [("full", door.refused_full), ("source", door.refused_source)] {
+                ConstCounter::new(count).encode(family.encode_family(&[("door", door.name), ("why", why)])?)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// `/metrics`, `/healthz` (the process lives) and `/readyz` (it takes new flows).
@@ -168,6 +200,31 @@ async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
         AuditState::Full => (StatusCode::SERVICE_UNAVAILABLE, "the audit log's disk is full\n").into_response(),
         AuditState::Failed { why } => {
             (StatusCode::SERVICE_UNAVAILABLE, format!("the audit log failed: {why}\n")).into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whom_a_door_turns_away_is_counted_by_door_and_reason() {
+        let door = Door::new("quic", 2, 1);
+        let mut metrics = Metrics::default();
+        metrics.collect_doors(vec![door.clone()]);
+        let source = Some(std::net::IpAddr::from([192, 0, 2, 1]));
+
+        let _places = [door.enter(source), door.enter(source), door.enter(None), door.enter(None)];
+        let mut text = String::new();
+        encode(&mut text, &metrics.collected).unwrap();
+
+        for line in [
+            r#"hitotsu_door_taken{door="quic"} 2"#,
+            r#"hitotsu_door_refused_total{door="quic",why="full"} 1"#,
+            r#"hitotsu_door_refused_total{door="quic",why="source"} 1"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
         }
     }
 }

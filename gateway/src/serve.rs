@@ -15,7 +15,6 @@ use hitotsu_tunnel::listener::{Arrival, HandshakeLimits, Handshaken, Listener, L
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -28,7 +27,6 @@ use crate::config::Config;
 use crate::enrol::Enrolment;
 use crate::gateway::{Gateway, Parts};
 use crate::issuer::{self, IssuerClient};
-use crate::limits::ENROLMENTS_AT_ONCE_MAX;
 use crate::metrics::{self, Metrics};
 use crate::operate;
 use crate::registry::{Registry, RegistryCopy, RegistrySnapshot};
@@ -134,6 +132,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
         next_flow: recovery.next_flow,
         resolver: resolver(&config.dns_servers)?,
         metrics: Metrics::default(),
+        front_doors: listener.doors(),
         sentences: Sentences::new(&[], &[])?,
         bundle_dir: config.policy_dir.clone(),
         bundle: bundle.clone(),
@@ -250,13 +249,12 @@ async fn accept(
     watching: &mut JoinHandle<()>,
 ) -> Result<(), ServeError> {
     let mut sessions = JoinSet::new();
-    let enrolments = Arc::new(Semaphore::new(ENROLMENTS_AT_ONCE_MAX));
     let mut outcome = Ok(());
     let mut signals = Signals::new();
     loop {
         tokio::select! {
             arrival = listener.accept() => match arrival {
-                Some(arrival) => serve_arrival(gateway, (enrolment, &enrolments), arrival, &mut sessions),
+                Some(arrival) => serve_arrival(gateway, enrolment, arrival, &mut sessions),
                 None => break,
             },
             Some(_) = sessions.join_next(), if !sessions.is_empty() => {}
@@ -279,21 +277,15 @@ async fn accept(
     outcome
 }
 
-fn serve_arrival(
-    gateway: &Arc<Gateway>,
-    (enrolment, enrolments): (&Enrolment, &Arc<Semaphore>),
-    arrival: Arrival,
-    sessions: &mut JoinSet<()>,
-) {
+fn serve_arrival(gateway: &Arc<Gateway>, enrolment: &Enrolment, arrival: Arrival, sessions: &mut JoinSet<()>) {
     match arrival {
         Arrival::Connection(handshaken) => {
             let handshaken: Handshaken = *handshaken;
             sessions.spawn(session::serve::serve(gateway.clone(), handshaken));
         }
         Arrival::Other { stream, remote } => {
-            let Ok(place) = enrolments.clone().try_acquire_owned() else {
-                return tracing::warn!("too many machines enrol at once; one was turned away");
-            };
+            // The door counts and logs whom it turns away.
+            let Some(place) = gateway.enrolment_door.enter(Some(remote.ip())) else { return };
             let enrolment = enrolment.clone();
             sessions.spawn(async move {
                 enrolment.serve(*stream, remote).await;

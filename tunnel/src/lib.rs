@@ -9,7 +9,7 @@
 //!        agent                                                          gateway
 //!
 //!       dialer   QUIC, else HTTP/2 over TCP  ~~ TLS 1.3, mutual ~~       listener   UDP and TCP on one port, ALPN
-//!          |                                    (crypto)                    |
+//!          |                                    (crypto)                    |   (door)
 //!       client   open_tcp, open_udp, request                             server     exchanges: accept, refuse, respond
 //!          |                                                                |
 //!          |     h3   quinn: DATA frames, datagrams, SETTINGS, GOAWAY       |
@@ -33,6 +33,7 @@ pub mod crypto;
 mod endpoint;
 
 pub mod dialer;
+pub mod door;
 pub mod listener;
 
 pub mod client;

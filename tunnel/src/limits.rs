@@ -89,11 +89,33 @@ pub const CLOSE_REASON_MAX: usize = 128;
 
 // Connections.
 
+/// Connections of one transport that have not proven themselves, of all sources: 100 MiB at about 25 KiB each. UDP and TCP
+/// have so many each, so that silent TCP connections do not shut QUIC out.
+pub const HANDSHAKES_MAX: usize = 4096;
+
+/// The same of one source: an eighth, so that no single one shuts the others out, and every PC of an office of 500 behind
+/// one address that dials in the same instant. With handshakes of 0.3 s it lets 1,700 a second in.
+pub const HANDSHAKES_PER_SOURCE_MAX: usize = HANDSHAKES_MAX / 8;
+
+/// From so many unfinished handshakes over QUIC on, a client must prove its address first (Retry): what forged addresses
+/// can hold, a sixteenth. Honest clients do not get that many with handshakes of 0.3 s at less than 850 a second.
+pub const HANDSHAKES_UNPROVEN_MAX: usize = 256;
+
+/// How long a handshake may take: three retransmissions of a lost first packet (1 s, 2 s, 4 s) and some.
+pub const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Pause between lines of the log about one door that turns somebody away.
+pub const DOOR_LOG_PAUSE: Duration = Duration::from_secs(10);
+
 /// Arrivals that wait to be taken from one listener.
 pub const ARRIVALS_WAITING_MAX: usize = 64;
 
 /// Initial packets that wait for the listener's decision; quinn holds their datagrams.
 pub const INCOMING_MAX: usize = 1024;
+
+/// Octets of datagrams that quinn holds for one of them: the first flight, which congestion control keeps to 10 packets
+/// (RFC 9002 §7.2). quinn would hold 10 MiB.
+pub const INCOMING_OCTETS_MAX: u64 = 16 * 1024;
 
 /// TLS sessions that can be resumed, of all clients of one listener.
 pub const SESSIONS_MAX: usize = 4096;

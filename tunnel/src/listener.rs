@@ -5,7 +5,6 @@ mod tcp;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustls::server::ResolvesServerCert;
 use rustls::server::danger::ClientCertVerifier;
@@ -14,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::door::Door;
 use crate::fault::ListenError;
 use crate::server::{ServerConnection, TransportKind};
 use crate::task::Task;
@@ -47,20 +47,33 @@ pub struct OtherProtocol {
     pub tls: Arc<rustls::ServerConfig>,
 }
 
-/// Bounds on connections that have not proven themselves.
+/// Bounds on connections that have not proven themselves, for each transport.
 #[derive(Clone, Copy, Debug)]
 pub struct HandshakeLimits {
     /// From this many unfinished handshakes on, a client of QUIC must prove its address first (Retry).
     pub retry_from: usize,
-    /// From this many unfinished handshakes on, new ones are turned away. Each costs about 25 KiB.
+    /// From this many unfinished handshakes on, new ones are turned away.
     pub refuse_from: usize,
+    /// From this many of one source on, its new ones are turned away. Over QUIC only proven addresses count.
+    pub refuse_source_from: usize,
     /// How long a handshake may take.
     pub patience: std::time::Duration,
 }
 
 impl Default for HandshakeLimits {
     fn default() -> Self {
-        Self { retry_from: 256, refuse_from: 2048, patience: std::time::Duration::from_secs(10) }
+        Self {
+            retry_from: limits::HANDSHAKES_UNPROVEN_MAX,
+            refuse_from: limits::HANDSHAKES_MAX,
+            refuse_source_from: limits::HANDSHAKES_PER_SOURCE_MAX,
+            patience: limits::HANDSHAKE_PATIENCE,
+        }
+    }
+}
+
+impl HandshakeLimits {
+    fn door(&self, name: &'static str) -> Arc<Door> {
+        Door::new(name, self.refuse_from, self.refuse_source_from)
     }
 }
 
@@ -102,6 +115,7 @@ pub struct Listener {
     endpoint: quinn::Endpoint,
     arrivals: Mutex<mpsc::Receiver<Arrival>>,
     stop: CancellationToken,
+    doors: [Arc<Door>; 2],
     _tasks: [Task; 2],
 }
 
@@ -114,18 +128,25 @@ impl Listener {
         let (tcp, udp, address) = sockets(config.address).await?;
         let (sender, arrivals) = mpsc::channel(limits::ARRIVALS_WAITING_MAX);
         let stop = CancellationToken::new();
-        let unfinished = Arc::new(AtomicUsize::new(0));
-        let quic = quic::Acceptor::new(&config, udp, Arc::clone(&unfinished))?;
-        let tls = tcp::Acceptor::new(&config, tcp, unfinished)?;
+        let doors = [config.handshakes.door("quic"), config.handshakes.door("tcp")];
+        let [quic_door, tcp_door] = doors.clone();
+        let quic = quic::Acceptor::new(&config, udp, quic_door)?;
+        let tls = tcp::Acceptor::new(&config, tcp, tcp_door)?;
         let endpoint = quic.endpoint();
         let tasks = [Task::spawn(quic.run(sender.clone(), stop.clone())), Task::spawn(tls.run(sender, stop.clone()))];
-        Ok(Self { address, endpoint, arrivals: Mutex::new(arrivals), stop, _tasks: tasks })
+        Ok(Self { address, endpoint, arrivals: Mutex::new(arrivals), stop, doors, _tasks: tasks })
     }
 
     /// The address, with the port that was chosen.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The doors of QUIC and of TCP, where handshakes that are not finished are counted.
+    #[must_use]
+    pub fn doors(&self) -> [Arc<Door>; 2] {
+        self.doors.clone()
     }
 
     /// The next arrival; `None` after [`Listener::stop`]. Cancel-safe.
@@ -158,22 +179,5 @@ async fn sockets(wanted: SocketAddr) -> Result<(TcpListener, std::net::UdpSocket
             Err(_) if wanted.port() == 0 && attempts < 16 => attempts += 1,
             Err(source) => return Err(failed(source)),
         }
-    }
-}
-
-/// Counts a handshake that is not finished.
-#[derive(Debug)]
-struct Unfinished(Arc<AtomicUsize>);
-
-impl Unfinished {
-    fn begin(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -167,7 +167,7 @@ fn dispatch(
 /// Tells a refused peer why, whatever it asks, and nothing else.
 async fn serve_refused(gateway: &Gateway, connection: &ServerConnection, refused: &Refused, source: std::net::IpAddr) {
     // Refused peers are told why one by one, but never by the thousand.
-    let Ok(_place) = gateway.refused_places.try_acquire() else {
+    let Some(_place) = gateway.refused_door.enter(Some(source)) else {
         return connection.close(CloseCode::ExcessiveLoad, refused.code.slug());
     };
     gateway.metrics.sessions_refused.inc();

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{EndpointConfig, Incoming, TokioRuntime};
@@ -10,7 +9,8 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Arrival, HandshakeLimits, Handshaken, ListenerConfig, Unfinished};
+use super::{Arrival, HandshakeLimits, Handshaken, ListenerConfig};
+use crate::door::{Door, Place};
 use crate::fault::ListenError;
 use crate::server::{ServerConnection, TransportKind};
 use crate::{crypto, endpoint, limits};
@@ -20,7 +20,7 @@ pub(super) struct Acceptor {
     config: quinn::ServerConfig,
     label: &'static [u8],
     limits: HandshakeLimits,
-    unfinished: Arc<AtomicUsize>,
+    door: Arc<Door>,
     address: SocketAddr,
 }
 
@@ -28,7 +28,7 @@ impl Acceptor {
     pub(super) fn new(
         config: &ListenerConfig,
         socket: std::net::UdpSocket,
-        unfinished: Arc<AtomicUsize>,
+        door: Arc<Door>,
     ) -> Result<Self, ListenError> {
         let verifier = Arc::clone(&config.client_verifier);
         let misconfigured = |error: &dyn std::fmt::Display| ListenError::Misconfigured(error.to_string());
@@ -36,21 +36,18 @@ impl Acceptor {
             .map_err(|error| misconfigured(&error))?;
         let tls = QuicServerConfig::try_from(tls).map_err(|error| misconfigured(&error))?;
         let mut server = quinn::ServerConfig::with_crypto(Arc::new(tls));
-        server.max_incoming(limits::INCOMING_MAX).migration(true);
+        server
+            .max_incoming(limits::INCOMING_MAX)
+            .incoming_buffer_size(limits::INCOMING_OCTETS_MAX)
+            .incoming_buffer_size_total(limits::INCOMING_OCTETS_MAX * limits::INCOMING_MAX as u64)
+            .migration(true);
         let worker = config.worker;
         let mut ids = EndpointConfig::default();
         ids.cid_generator(move || Box::new(endpoint::WorkerIds::new(worker)));
         let bind = |source| ListenError::Bind { address: config.address, source };
         let address = socket.local_addr().map_err(bind)?;
         let endpoint = quinn::Endpoint::new(ids, Some(server.clone()), socket, Arc::new(TokioRuntime)).map_err(bind)?;
-        Ok(Self {
-            endpoint,
-            config: server,
-            label: config.exporter_label,
-            limits: config.handshakes,
-            unfinished,
-            address,
-        })
+        Ok(Self { endpoint, config: server, label: config.exporter_label, limits: config.handshakes, door, address })
     }
 
     pub(super) fn endpoint(&self) -> quinn::Endpoint {
@@ -66,18 +63,17 @@ impl Acceptor {
                 () = stop.cancelled() => None,
             };
             let Some(incoming) = incoming else { break };
-            let unfinished = self.unfinished.load(Ordering::Relaxed);
-            if unfinished >= self.limits.refuse_from {
-                // Silence costs us nothing, and honest clients ask again.
-                incoming.ignore();
-            } else if unfinished >= self.limits.retry_from
-                && incoming.may_retry()
-                && !incoming.remote_address_validated()
-            {
+            let proven = incoming.remote_address_validated();
+            let under_load = self.door.figures().taken >= self.limits.retry_from;
+            if under_load && !proven && incoming.may_retry() && !self.door.is_full() {
                 let _ = incoming.retry();
-            } else {
-                let guard = Unfinished::begin(&self.unfinished);
-                handshakes.spawn(self.handshake(incoming, guard, arrivals.clone()));
+                continue;
+            }
+            let source = incoming.remote_address().ip();
+            match self.door.enter(proven.then_some(source)) {
+                Some(place) => drop(handshakes.spawn(self.handshake(incoming, place, arrivals.clone()))),
+                // Silence costs us nothing, and honest clients ask again.
+                None => incoming.ignore(),
             }
         }
         while handshakes.join_next().await.is_some() {}
@@ -86,7 +82,7 @@ impl Acceptor {
     fn handshake(
         &self,
         incoming: Incoming,
-        guard: Unfinished,
+        place: Place,
         arrivals: mpsc::Sender<Arrival>,
     ) -> impl Future<Output = ()> + Send + use<> {
         // Each connection has a transport of its own, so that its moves can be told from others'.
@@ -106,10 +102,11 @@ impl Acceptor {
                 Ok(Err(error)) => return tracing::debug!(%error, "a QUIC handshake failed"),
                 Err(_) => return tracing::debug!("a QUIC handshake took too long"),
             };
-            drop(guard);
             if let Some(handshaken) = handshaken(connection, moved, label, (remote, listening)) {
                 let _ = arrivals.send(Arrival::Connection(Box::new(handshaken))).await;
             }
+            // Only now somebody else answers for it.
+            drop(place);
         }
     }
 }

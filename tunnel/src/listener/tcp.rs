@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustls::ServerConfig;
@@ -15,7 +14,8 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use super::{Arrival, HandshakeLimits, Handshaken, ListenerConfig, OtherProtocol, Unfinished};
+use super::{Arrival, HandshakeLimits, Handshaken, ListenerConfig, OtherProtocol};
+use crate::door::{Door, Place};
 use crate::fault::ListenError;
 use crate::link::{self, Link};
 use crate::server::{ServerConnection, TransportKind};
@@ -25,7 +25,7 @@ pub(super) struct Acceptor {
     listener: TcpListener,
     shake: Shake,
     limits: HandshakeLimits,
-    unfinished: Arc<AtomicUsize>,
+    door: Arc<Door>,
 }
 
 #[derive(Clone)]
@@ -36,16 +36,12 @@ struct Shake {
 }
 
 impl Acceptor {
-    pub(super) fn new(
-        config: &ListenerConfig,
-        listener: TcpListener,
-        unfinished: Arc<AtomicUsize>,
-    ) -> Result<Self, ListenError> {
+    pub(super) fn new(config: &ListenerConfig, listener: TcpListener, door: Arc<Door>) -> Result<Self, ListenError> {
         let verifier = Arc::clone(&config.client_verifier);
         let tls = crypto::server_config(verifier, Arc::clone(&config.certificates), &[b"h2", b"http/1.1"])
             .map_err(|error| ListenError::Misconfigured(error.to_string()))?;
         let shake = Shake { tls: Arc::new(tls), other: config.other.clone(), label: config.exporter_label };
-        Ok(Self { listener, shake, limits: config.handshakes, unfinished })
+        Ok(Self { listener, shake, limits: config.handshakes, door })
     }
 
     pub(super) async fn run(self, arrivals: mpsc::Sender<Arrival>, stop: CancellationToken) {
@@ -65,16 +61,14 @@ impl Acceptor {
                     continue;
                 }
             };
-            if self.unfinished.load(Ordering::Relaxed) >= self.limits.refuse_from {
-                continue;
-            }
-            let guard = Unfinished::begin(&self.unfinished);
+            // TCP's own handshake has proven the address.
+            let Some(place) = self.door.enter(Some(remote.ip())) else { continue };
             handshakes.spawn(handshake(
                 stream,
                 remote,
                 self.shake.clone(),
                 self.limits.patience,
-                guard,
+                place,
                 arrivals.clone(),
             ));
         }
@@ -89,7 +83,7 @@ async fn handshake(
     remote: SocketAddr,
     shake: Shake,
     patience: Duration,
-    guard: Unfinished,
+    place: Place,
     arrivals: mpsc::Sender<Arrival>,
 ) {
     link::prepare(&stream);
@@ -98,10 +92,11 @@ async fn handshake(
         Ok(Err(error)) => return tracing::debug!(%error, "a tls handshake failed"),
         Err(_) => return tracing::debug!("a tls handshake took too long"),
     };
-    drop(guard);
     if let Some(arrival) = arrival {
         let _ = arrivals.send(arrival).await;
     }
+    // Only now somebody else answers for it.
+    drop(place);
 }
 
 impl Shake {

@@ -30,6 +30,7 @@ macro_rules! over_h3_and_h2 {
 mod world;
 
 mod control;
+mod door;
 mod h1;
 mod handshake;
 mod hostile;
