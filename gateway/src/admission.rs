@@ -442,7 +442,7 @@ pub(crate) mod tests {
         };
         Identified {
             peer,
-            person: None,
+            person: Some("p-1".parse().unwrap()),
             ownership: Ownership::Issued,
             level: AssuranceLevel::L1,
             place: place.map(|place| place.parse().unwrap()),

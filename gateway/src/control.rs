@@ -110,7 +110,7 @@ fn answer_attest(
     if outcome.changed {
         tracing::info!(session = %session.id, ?findings, "device state changed");
         gateway.record(AuditEvent::Evidence { session: session.id, refused: None, findings: findings.clone() });
-        sweep(gateway, &bundle, session);
+        sweep(gateway, &bundle, session, now);
         session.notify(Notice::CatalogueChanged);
     }
     gateway.expires_at(now.plus(bundle.evidence_max_age()));

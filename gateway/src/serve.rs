@@ -142,7 +142,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
 
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    let mut watching = tokio::spawn(watch::run(gateway.clone(), stop.clone()));
+    let mut watching = tokio::spawn(watch::run(gateway.clone(), clock::now, stop.clone()));
     if config.issuer_spawn {
         tasks.spawn(issuer::supervise(config.file.clone(), stop.clone()));
     }

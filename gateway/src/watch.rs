@@ -18,19 +18,19 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::{self, still_standing};
-use crate::clock::{self, JumpDetector};
+use crate::clock::JumpDetector;
 use crate::denied::Denied;
 use crate::gateway::Gateway;
 use crate::limits::{CLOCK_JUMP, WATCH_TICK};
 use crate::session::{AdmittedTo, LiveFlow, Session};
 
-/// Watches until `stop`.
-pub async fn run(gateway: Arc<Gateway>, stop: CancellationToken) {
+/// Watches until `stop`; `wall` reads the wall clock.
+pub async fn run(gateway: Arc<Gateway>, wall: impl Fn() -> Timestamp + Send, stop: CancellationToken) {
     let mut changes = gateway.changes();
     let mut registry_changes = gateway.registry.changes();
     let mut ticks = interval(WATCH_TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut jumps = JumpDetector::new(Instant::now(), clock::now(), CLOCK_JUMP);
+    let mut jumps = JumpDetector::new(Instant::now(), wall(), CLOCK_JUMP);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -38,7 +38,7 @@ pub async fn run(gateway: Arc<Gateway>, stop: CancellationToken) {
                 if changed.is_err() {
                     return;
                 }
-                sweep_all(&gateway);
+                sweep_all(&gateway, wall());
             }
             changed = registry_changes.changed() => {
                 if changed.is_err() {
@@ -47,7 +47,7 @@ pub async fn run(gateway: Arc<Gateway>, stop: CancellationToken) {
                 gateway.changed();
             }
             _ = ticks.tick() => {
-                let now = clock::now();
+                let now = wall();
                 if let Some(milliseconds) = jumps.jumped(Instant::now(), now) {
                     tracing::warn!(milliseconds, "the wall clock jumped; every decision is made again");
                     for session in gateway.live.sessions() {
@@ -55,7 +55,7 @@ pub async fn run(gateway: Arc<Gateway>, stop: CancellationToken) {
                     }
                     gateway.changed();
                 } else if now >= gateway.next_expiry() {
-                    sweep_all(&gateway);
+                    sweep_all(&gateway, now);
                 }
             }
         }
@@ -63,19 +63,18 @@ pub async fn run(gateway: Arc<Gateway>, stop: CancellationToken) {
 }
 
 /// Asks again about every session and flow.
-pub fn sweep_all(gateway: &Gateway) {
+pub fn sweep_all(gateway: &Gateway, now: Timestamp) {
     let begun = Instant::now();
     let bundle = gateway.bundle();
     gateway.forget_expiry();
     for session in gateway.live.sessions() {
-        sweep(gateway, &bundle, &session);
+        sweep(gateway, &bundle, &session, now);
     }
     gateway.metrics.sweep_seconds.observe(begun.elapsed().as_secs_f64());
 }
 
 /// Asks again about one session and its flows.
-pub fn sweep(gateway: &Gateway, bundle: &Bundle, session: &Arc<Session>) {
-    let now = clock::now();
+pub fn sweep(gateway: &Gateway, bundle: &Bundle, session: &Arc<Session>, now: Timestamp) {
     if let Err(code) = still_standing(session, &gateway.registry, now) {
         end_session(gateway, session, code);
         return;
@@ -133,3 +132,6 @@ pub fn end_session(gateway: &Gateway, session: &Session, code: Code) {
     session.end(code);
     tracing::info!(session = %session.id, %code, "session ended by the gateway");
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,7 @@ pub async fn serve(gateway: Arc<Gateway>, handshaken: Handshaken) {
             let session = place.session().clone();
             gateway.expires_at(session.identity.peer().not_after);
             // What changed between reading the inputs and entering the table was swept without this session.
-            sweep(&gateway, &gateway.bundle(), &session);
+            sweep(&gateway, &gateway.bundle(), &session, clock::now());
             serve_session(&gateway, &session, &connection, (binding, remote)).await;
         }
     }
@@ -114,7 +114,7 @@ async fn answer_requests(
                 let bundle = gateway.bundle();
                 if session.path_moved(moved.ip().to_canonical(), &bundle) {
                     tracing::info!(session = %session.id, "the path moved away from its place");
-                    sweep(gateway, &bundle, session);
+                    sweep(gateway, &bundle, session, clock::now());
                 }
             }
             () = gateway.drain_begun(), if !told_to_go => {
