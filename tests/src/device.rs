@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use hitotsu_model::control::{
     ATTEST_EXPORTER_LABEL, AttestRequest, AttestResponse, CONTROL_PATH, Problem, ProtocolVersion, Statement,
 };
@@ -17,11 +17,13 @@ use hitotsu_pki::tls::{GatewayVerifier, certified_key};
 use hitotsu_pki::trust::Trust;
 use hitotsu_tunnel::client::{ClientConnection, ClientFlow};
 use hitotsu_tunnel::crypto;
-use hitotsu_tunnel::dialer::{DialConfig, Dialer, Preference};
+use hitotsu_tunnel::dialer::{DialConfig, Dialer, Preference, other_protocol};
 use hitotsu_tunnel::fault::{DialError, OpenError};
 use hitotsu_tunnel::flow::{FlowRecv, FlowSend};
 use http::{HeaderMap, Method, StatusCode};
+use rustls::client::danger::ServerCertVerifier;
 use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::process::PATIENCE;
@@ -60,19 +62,22 @@ impl Device {
     /// How it dials from one local address.
     #[must_use]
     pub fn dialer_from(&self, preference: Preference, bind: Option<SocketAddr>) -> Dialer {
-        let trust = Arc::new(Trust::new(&self.root, self.org.clone()).expect("the root is good"));
-        let certified = certified_key(self.chain.clone(), self.key.clone());
-        let tls = rustls::ClientConfig::builder_with_provider(crypto::provider())
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .expect("tls 1.3")
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(GatewayVerifier::new(trust)))
-            .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)));
+        self.dialer_judging(preference, bind, self.verifier())
+    }
+
+    /// How it dials, with another judge of the gateway's certificate.
+    #[must_use]
+    pub fn dialer_judging(
+        &self,
+        preference: Preference,
+        bind: Option<SocketAddr>,
+        verifier: Arc<dyn ServerCertVerifier>,
+    ) -> Dialer {
         Dialer::new(DialConfig {
             addresses: vec![self.gateway],
             authority: format!("localhost:{}", self.gateway.port()),
             server_name: ServerName::try_from("localhost").expect("a name"),
-            tls,
+            tls: self.tls(verifier),
             bind,
             exporter_label: ATTEST_EXPORTER_LABEL,
             quic_patience: Duration::from_millis(1500),
@@ -82,13 +87,63 @@ impl Device {
         .expect("the configuration is good")
     }
 
+    /// How it judges the gateway's certificate.
+    #[must_use]
+    pub fn verifier(&self) -> Arc<GatewayVerifier> {
+        Arc::new(GatewayVerifier::new(Arc::new(Trust::new(&self.root, self.org.clone()).expect("the root is good"))))
+    }
+
+    fn tls(&self, verifier: Arc<dyn ServerCertVerifier>) -> rustls::ClientConfig {
+        let certified = certified_key(self.chain.clone(), self.key.clone());
+        rustls::ClientConfig::builder_with_provider(crypto::provider())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .expect("tls 1.3")
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)))
+    }
+
+    /// This device on a connection that it dialled.
+    #[must_use]
+    pub fn on(&self, connection: ClientConnection) -> Connected {
+        Connected { device: self.clone(), connection, sequence: 0, nonce: None }
+    }
+
+    /// One CONNECT over HTTP/1.1, on a connection of its own: the head and the body of the answer.
+    ///
+    /// # Panics
+    /// If there is no whole answer.
+    pub async fn connect_over_http1(&self, authority: &str) -> (String, Bytes) {
+        let name = ServerName::try_from("localhost").expect("a name");
+        let tls = self.tls(self.verifier());
+        let mut stream = other_protocol(self.gateway, name, b"http/1.1", tls, PATIENCE).await.expect("dials");
+        let request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = BytesMut::new();
+        let head = loop {
+            if let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") {
+                break String::from_utf8(answer.split_to(end + 4).to_vec()).expect("text");
+            }
+            let read = timeout(PATIENCE, stream.read_buf(&mut answer)).await.expect("in time").expect("received");
+            assert_ne!(read, 0, "a whole head");
+        };
+        let field =
+            head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        let length: usize = field.unwrap_or(0);
+        while answer.len() < length {
+            let read = timeout(PATIENCE, stream.read_buf(&mut answer)).await.expect("in time").expect("received");
+            assert_ne!(read, 0, "a whole body");
+        }
+        (head, answer.freeze())
+    }
+
     /// Connects, without attesting.
     ///
     /// # Errors
     /// What the dialer says.
     pub async fn dial(&self, preference: Preference) -> Result<Connected, DialError> {
         let connection = self.dialer(preference).dial().await?;
-        Ok(Connected { device: self.clone(), connection, sequence: 0, nonce: None })
+        Ok(self.on(connection))
     }
 
     /// Connects from one local address and attests a good state.
@@ -98,7 +153,7 @@ impl Device {
     pub async fn connect_from(&self, address: SocketAddr) -> Connected {
         let dialer = self.dialer_from(Preference::QuicOnly, Some(address));
         let connection = dialer.dial().await.expect("dials");
-        let mut connected = Connected { device: self.clone(), connection, sequence: 0, nonce: None };
+        let mut connected = self.on(connection);
         connected.attest(good_posture()).await.expect("is believed");
         connected
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hitotsu_model::code::Code;
@@ -15,6 +16,7 @@ use hitotsu_pki::csr::{make_csr, verify_csr};
 use hitotsu_pki::key::PrivateKey;
 use hitotsu_pki::profile::CaKind;
 use hitotsu_pki::serial::SerialBytes;
+use hitotsu_pki::tls::GatewayVerifier;
 use hitotsu_tests::bundle::{PERSON, TestBundle};
 use hitotsu_tests::device::{Device, good_posture, now, problem};
 use hitotsu_tests::process::PATIENCE;
@@ -23,8 +25,10 @@ use hitotsu_tests::world::World;
 use hitotsu_tunnel::dialer::Preference;
 use http::StatusCode;
 use ring::rand::SystemRandom;
-use rustls_pki_types::CertificateDer;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::{DigitallySignedStruct, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use secrecy::SecretString;
 use tokio::time::timeout;
 
@@ -68,6 +72,16 @@ async fn why_refused(device: &Device, preference: Preference) -> Code {
     told.code
 }
 
+async fn why_refused_over_http1(device: &Device) -> Code {
+    let (head, body) = device.connect_over_http1("echo.test.internal:1").await;
+    let told = problem(&body);
+    assert!(head.starts_with(&format!("HTTP/1.1 {} ", told.status)), "{head}");
+    let details = format!("details=\"{} {}\"", told.help_code, told.code.slug());
+    assert!(head.to_ascii_lowercase().contains("proxy-status: hitotsu; error=") && head.contains(&details), "{head}");
+    assert!(!told.title.is_empty() && !told.remedy.is_empty());
+    told.code
+}
+
 #[tokio::test]
 async fn expired_early_unknown_and_revoked_devices_are_each_told_why_on_every_transport() {
     let world = World::new(&TestBundle::new().files()).await;
@@ -81,10 +95,20 @@ async fn expired_early_unknown_and_revoked_devices_are_each_told_why_on_every_tr
         assert_eq!(why_refused(&early, preference).await, Code::CertificateNotYetValid);
         assert_eq!(why_refused(&unknown, preference).await, Code::DeviceUnknown);
     }
+    for (refused, code) in [
+        (&expired, Code::CertificateExpired),
+        (&early, Code::CertificateNotYetValid),
+        (&unknown, Code::DeviceUnknown),
+        // In good standing, but over HTTP/1.1 there is no way to send evidence.
+        (&device, Code::EvidenceMissing),
+    ] {
+        assert_eq!(why_refused_over_http1(refused).await, code);
+    }
     world.gateway_command(&["device", "revoke", &device.id.to_string(), "--reason", "lost"]).await;
     for preference in [Preference::QuicOnly, Preference::Http2Only] {
         assert_eq!(why_refused(&device, preference).await, Code::DeviceRevoked);
     }
+    assert_eq!(why_refused_over_http1(&device).await, Code::DeviceRevoked);
 }
 
 #[tokio::test]
@@ -117,26 +141,83 @@ async fn a_certificate_of_another_organisation_does_not_get_through_the_handshak
 
 #[tokio::test]
 async fn a_live_tunnel_dies_with_its_device_and_a_resumed_one_is_refused() {
-    let endless = systems::endless().await;
-    let world = World::new(&TestBundle::new().tcp("endless", endless.address).files()).await;
-    let device = world.enrol(PERSON).await;
-    let dialer = device.dialer(Preference::QuicOnly);
-    let connection = dialer.dial().await.expect("dials");
-    let mut connected =
-        hitotsu_tests::device::Connected { device: device.clone(), connection, sequence: 0, nonce: None };
-    connected.attest(good_posture()).await.expect("is believed");
-    let authority = format!("endless.test.internal:{}", endless.address.port());
-    let (_send, mut recv) = connected.open(&authority).await.expect("opens");
-    assert!(recv.recv().await.expect("received").is_some());
-    world.gateway_command(&["device", "revoke", &device.id.to_string(), "--reason", "stolen"]).await;
-    let cut = async { while let Ok(Some(_)) = recv.recv().await {} };
-    timeout(Duration::from_secs(2), cut).await.expect("the flow is cut within two seconds");
-    timeout(PATIENCE, connected.connection.closed()).await.expect("the tunnel is closed");
-    // The same dialer keeps TLS sessions, so this handshake may be a resumed one.
-    let connection = dialer.dial().await.expect("dials");
-    let again = hitotsu_tests::device::Connected { device, connection, sequence: 0, nonce: None };
-    let (_, body) = again.get("catalogue").await;
-    assert_eq!(problem(&body).code, Code::DeviceRevoked);
+    for preference in [Preference::QuicOnly, Preference::Http2Only] {
+        let endless = systems::endless().await;
+        let world = World::new(&TestBundle::new().tcp("endless", endless.address).files()).await;
+        let device = world.enrol(PERSON).await;
+        let authority = format!("endless.test.internal:{}", endless.address.port());
+        let judge = Arc::new(CountingJudge { judge: device.verifier(), full_handshakes: AtomicUsize::new(0) });
+        let dialer = device.dialer_judging(preference, None, judge.clone());
+        let full = dialer.dial().await.expect("dials");
+        device.on(full).attest(good_posture()).await.expect("is believed");
+        let mut connected = device.on(dialer.dial().await.expect("dials"));
+        connected.attest(good_posture()).await.expect("is believed");
+        let (_send, mut recv) = connected.open(&authority).await.expect("a resumed session opens what a full one does");
+        assert!(recv.recv().await.expect("received").is_some());
+        assert_eq!(judge.full_handshakes(), 1, "{preference:?}: the second handshake resumes the first");
+
+        world.gateway_command(&["device", "revoke", &device.id.to_string(), "--reason", "stolen"]).await;
+
+        let cut = async { while let Ok(Some(_)) = recv.recv().await {} };
+        timeout(Duration::from_secs(2), cut).await.expect("the flow is cut within two seconds");
+        timeout(PATIENCE, connected.connection.closed()).await.expect("the tunnel is closed");
+        let again = device.on(dialer.dial().await.expect("dials"));
+        let (status, body) = again.get("catalogue").await;
+        assert_eq!(judge.full_handshakes(), 1, "{preference:?}: the third handshake resumes too");
+        let told = problem(&body);
+        assert_eq!((status, told.code, told.help_code), (StatusCode::FORBIDDEN, Code::DeviceRevoked, 100_105));
+        assert_eq!(told.title, "このパソコンの利用は停止されています。");
+        assert_eq!(again.open(&authority).await.expect_err("nothing opens").code, Code::DeviceRevoked);
+    }
+}
+
+/// Judges the gateway's certificate as a device does, and counts how often it is asked: a resumed handshake shows none.
+#[derive(Debug)]
+struct CountingJudge {
+    judge: Arc<GatewayVerifier>,
+    full_handshakes: AtomicUsize,
+}
+
+impl CountingJudge {
+    fn full_handshakes(&self) -> usize {
+        self.full_handshakes.load(Ordering::SeqCst)
+    }
+}
+
+impl ServerCertVerifier for CountingJudge {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.full_handshakes.fetch_add(1, Ordering::SeqCst);
+        self.judge.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.judge.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.judge.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.judge.supported_verify_schemes()
+    }
 }
 
 #[tokio::test]
