@@ -8,6 +8,7 @@ use hitotsu_model::message::{Language, Sentences};
 use hitotsu_model::posture::{Claim, ClaimName, ClaimValue, Posture, Source};
 use hitotsu_model::resource::Transport;
 use hitotsu_pki::trust::Trust;
+use hitotsu_tunnel::door::Door;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
 
@@ -113,6 +114,7 @@ impl Scene {
             next_flow: 1,
             resolver: hickory_resolver::TokioResolver::builder_tokio().unwrap().build().unwrap(),
             metrics: Metrics::default(),
+            front_doors: ["udp", "tcp"].map(|name| Door::new(name, 1, 1)),
             sentences: Sentences::new(&[], &[]).unwrap(),
             bundle_dir: dir.path().join("policy"),
             bundle: Arc::new(bundle(evidence_max_age_seconds)),
