@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use hickory_resolver::TokioResolver;
-use hitotsu_model::audit::{AuditEvent, AuditRecord, Durability};
+use hitotsu_model::audit::AuditEvent;
 use hitotsu_model::ids::{FlowId, ResourceId, RuleId};
 use hitotsu_model::message::Sentences;
 use hitotsu_model::time::Timestamp;
@@ -19,10 +19,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::AuditLog;
-use crate::clock;
 use crate::limits::{ENROLMENTS_AT_ONCE_MAX, ENROLMENTS_PER_SOURCE_MAX, REFUSED_AT_ONCE_MAX, REFUSED_PER_SOURCE_MAX};
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::records::Records;
 use crate::registry::Registry;
 
 /// The shared state of a running gateway.
@@ -33,6 +33,8 @@ pub struct Gateway {
     pub registry: Registry,
     /// The audit log.
     pub audit: AuditLog,
+    /// What is recorded without waiting.
+    pub records: Records,
     /// The gateway's own resolver.
     pub resolver: TokioResolver,
     /// Sessions and flows of now.
@@ -94,7 +96,7 @@ pub struct Parts {
 }
 
 impl Gateway {
-    /// Puts the parts together.
+    /// Puts the parts together. Needs a runtime.
     #[must_use]
     pub fn new(mut parts: Parts) -> Arc<Self> {
         let refused_door = Door::new("refused", REFUSED_AT_ONCE_MAX, REFUSED_PER_SOURCE_MAX);
@@ -104,6 +106,7 @@ impl Gateway {
         Arc::new(Self {
             trust: parts.trust,
             registry: parts.registry,
+            records: Records::start(parts.audit.clone(), &parts.metrics),
             audit: parts.audit,
             resolver: parts.resolver,
             live: Live::default(),
@@ -217,16 +220,9 @@ impl Gateway {
         self.record(AuditEvent::PolicyFailed { rules: rules.to_vec() });
     }
 
-    /// Records something that need not be waited for. A failure is counted, and the log itself stops admission.
+    /// Records something that need not be waited for, and that a flood may crowd out; see [`Records::record`].
     pub fn record(&self, event: AuditEvent) {
-        let audit = self.audit.clone();
-        let failures = self.metrics.audit_failures.clone();
-        tokio::spawn(async move {
-            if let Err(error) = audit.append(AuditRecord { at: clock::now(), event }, Durability::Safe).await {
-                failures.inc();
-                tracing::error!(%error, "an audit record could not be written; nothing new is opened");
-            }
-        });
+        self.records.record(event);
     }
 }
 

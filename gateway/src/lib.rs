@@ -21,7 +21,7 @@
 //! - [`admission`] decides, in proof types; [`denied`] is how a refusal is told.
 //! - [`upstream`] resolves and connects; [`flow`] is the whole way of one flow.
 //! - [`watch`] keeps decisions true.
-//! - [`audit`] writes down every decision before it takes effect.
+//! - [`audit`] writes down every decision before it takes effect; [`records`] are those that nobody waits for.
 //! - [`registry`] is what the gateway knows of devices and revocations, in memory.
 //! - [`store`] keeps it in a database; [`revocation`] is in effect before it is written there.
 //! - [`issuer`] is the process that holds the issuing key; [`authorities`] are all of them, as files.
@@ -53,6 +53,7 @@ pub mod live;
 pub mod local;
 pub mod metrics;
 pub mod operate;
+pub mod records;
 pub mod registry;
 pub mod revocation;
 pub mod serve;

@@ -103,3 +103,21 @@ pub const REVOCATION_RETRY_FIRST: Duration = Duration::from_millis(250);
 
 /// Longest such pause: somebody mends the database, and wants to see it taken up.
 pub const REVOCATION_RETRY_LONGEST: Duration = Duration::from_secs(15);
+
+/// Audit records that nobody waits for and that wait for the disk, such as refusals: some 8 MiB, and what a few hundred
+/// devices bring that are refused everything at once. What does not fit is counted.
+pub const RECORDS_WAITING_MAX: usize = 16_384;
+
+/// Such records that are taken out of the queue together; drops are told in the log at most once for each.
+pub const RECORDS_AT_ONCE_MAX: usize = 256;
+
+/// How long a gateway that stops waits for them: longer than a disk needs for all of them, shorter than a service manager's
+/// patience.
+pub const RECORDS_END_WAIT: Duration = Duration::from_secs(10);
+
+/// How long what a session still has to say (why a flow was cut, a refusal) may take after its end; then the connection is
+/// closed. A peer that reads needs one round trip, one that does not read holds nothing open.
+pub const LAST_WORDS_WAIT: Duration = Duration::from_secs(1);
+
+/// How long the tasks of an ended connection may take to write their outcomes.
+pub const TASKS_END_WAIT: Duration = Duration::from_secs(10);

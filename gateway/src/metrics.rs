@@ -50,6 +50,8 @@ pub struct Metrics {
     pub policy_refused: Counter,
     /// Audit records that could not be written.
     pub audit_failures: Counter,
+    /// Audit records that found no room to wait in.
+    pub audit_dropped: Counter,
     /// Revocations that are in effect and not yet in the database.
     pub revocations_owed: Gauge,
     /// Statements that were believed.
@@ -95,6 +97,7 @@ impl Default for Metrics {
             policy_errors: Counter::default(),
             policy_refused: Counter::default(),
             audit_failures: Counter::default(),
+            audit_dropped: Counter::default(),
             revocations_owed: Gauge::default(),
             evidence_believed: Counter::default(),
             evidence_refused: Counter::default(),
@@ -117,6 +120,7 @@ impl Default for Metrics {
         collected.register("policy_errors", "Rules that could not be evaluated", metrics.policy_errors.clone());
         collected.register("policy_refused", "Policy bundles refused", metrics.policy_refused.clone());
         collected.register("audit_failures", "Audit records not written", metrics.audit_failures.clone());
+        collected.register("audit_dropped", "Audit records without room to wait", metrics.audit_dropped.clone());
         collected.register(
             "revocations_owed",
             "Revocations in effect, not yet in the database",

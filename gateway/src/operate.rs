@@ -184,7 +184,7 @@ pub async fn reload_policy(gateway: &Arc<Gateway>) -> Result<Reloaded, ReloadErr
                 | BundleDirError::NotText(_) => 1,
             };
             tracing::error!(%error, "the policy bundle was refused; version {before} stays in effect");
-            gateway.record(AuditEvent::PolicyRefused { errors });
+            gateway.records.record_surely(AuditEvent::PolicyRefused { errors }).await;
             return Err(error.into());
         }
     };

@@ -187,14 +187,21 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
     let drain_max = Duration::from_secs(config.drain_seconds_max.into());
     let outcome = accept(&gateway, &listener, &enrolment, drain_max, &mut watching).await;
     stop.cancel();
+    finish(&gateway, tasks).await?;
+    outcome
+}
+
+/// Waits for what still runs, for a bounded time, and writes the last record.
+async fn finish(gateway: &Gateway, mut tasks: JoinSet<()>) -> Result<(), ServeError> {
     let finishing = async { while tasks.join_next().await.is_some() {} };
     if timeout(Duration::from_secs(5), finishing).await.is_err() {
         tracing::warn!("some parts did not stop in time");
     }
+    gateway.records.finish().await;
     let stopped = AuditRecord { at: clock::now(), event: AuditEvent::GatewayStopped };
-    audit.append(stopped, Durability::Durable).await?;
+    gateway.audit.append(stopped, Durability::Durable).await?;
     tracing::info!("stopped");
-    outcome
+    Ok(())
 }
 
 /// The database and what it holds; where it does not answer, what it held last.

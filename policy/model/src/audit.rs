@@ -211,6 +211,11 @@ pub enum AuditEvent {
         /// The rules.
         rules: Vec<RuleId>,
     },
+    /// Records that nobody waited for came faster than the disk takes them, and some are missing here.
+    RecordsDropped {
+        /// How many.
+        count: u64,
+    },
 }
 
 /// How an admitted flow ended.
