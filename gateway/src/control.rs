@@ -24,7 +24,7 @@ use crate::clock;
 use crate::denied::{Denied, asked_for, response};
 use crate::gateway::Gateway;
 use crate::limits::{CONTROL_BODY_BYTES_MAX, CONTROL_BODY_TIMEOUT};
-use crate::session::evidence::attest;
+use crate::session::evidence::{AttestOutcome, StatementDigest, attest};
 use crate::session::{AdmittedTo, Session};
 use crate::watch::sweep;
 
@@ -104,23 +104,30 @@ fn answer_attest(
             return response(&Denied::new(code).problem(messages, None));
         }
     };
-    gateway.metrics.evidence_believed.inc();
     let bundle = gateway.bundle();
     let findings = catalogue::findings(session, &bundle, now);
-    if outcome.changed {
+    if outcome != AttestOutcome::Repeated {
+        gateway.metrics.evidence_believed.inc();
+        gateway.expires_at(now.plus(bundle.evidence_max_age()));
+    }
+    if outcome == AttestOutcome::Changed {
         tracing::info!(session = %session.id, ?findings, "device state changed");
         gateway.record(AuditEvent::Evidence { session: session.id, refused: None, findings: findings.clone() });
         sweep(gateway, &bundle, session, now);
         session.notify(Notice::CatalogueChanged);
     }
-    gateway.expires_at(now.plus(bundle.evidence_max_age()));
-    let Some(nonce) = fresh_nonce(session, at) else {
+    let given = match outcome {
+        AttestOutcome::Repeated => session.with_nonces(|nonces| nonces.of_last_answer()),
+        AttestOutcome::Changed | AttestOutcome::Unchanged => None,
+    };
+    let Some(nonce) = given.or_else(|| fresh_nonce(session, at)) else {
         return refusal(Code::Internal, StatusCode::INTERNAL_SERVER_ERROR, messages);
     };
+    session.with_nonces(|nonces| nonces.answered(StatementDigest::of(&request), nonce));
     json(&AttestResponse {
         version: ProtocolVersion::CURRENT,
         level: session.identity.level(),
-        nonce,
+        nonce: data_encoding::HEXLOWER.encode(&nonce),
         next_within_seconds: next_within_seconds(&bundle),
         forbidden_software: bundle.forbidden_software().to_vec(),
         findings,
@@ -133,15 +140,15 @@ fn next_within_seconds(bundle: &hitotsu_policy::bundle::Bundle) -> u32 {
     u32::try_from(bundle.evidence_max_age().as_secs() / 2).unwrap_or(u32::MAX)
 }
 
-/// A nonce that this session may answer, as hex; none if the system gives no randomness.
-pub fn fresh_nonce(session: &Session, at: Instant) -> Option<String> {
+/// A nonce that this session may answer; none if the system gives no randomness.
+pub fn fresh_nonce(session: &Session, at: Instant) -> Option<[u8; 32]> {
     let mut nonce = [0; 32];
     if SystemRandom::new().fill(&mut nonce).is_err() {
         tracing::error!("the system gives no randomness");
         return None;
     }
     session.with_nonces(|nonces| nonces.give(nonce, at));
-    Some(data_encoding::HEXLOWER.encode(&nonce))
+    Some(nonce)
 }
 
 async fn answer_why(gateway: &Gateway, session: &Session, body: &[u8], messages: &Messages) -> Response<Bytes> {
@@ -272,7 +279,7 @@ pub fn ask_to_attest(gateway: &Gateway, session: &Session, at: Instant) {
     }
     if let Some(nonce) = fresh_nonce(session, at) {
         session.notify(Notice::Reattest {
-            nonce,
+            nonce: data_encoding::HEXLOWER.encode(&nonce),
             within_seconds: next_within_seconds(&bundle),
             forbidden_software: bundle.forbidden_software().to_vec(),
         });

@@ -11,6 +11,7 @@ use hitotsu_model::control::Catalogue;
 use hitotsu_model::identity::{HolderName, Profile};
 use hitotsu_model::ids::DeviceId;
 use hitotsu_model::time::Timestamp;
+use hitotsu_pki::attest::sign_statement;
 use hitotsu_pki::authority::{Authority, Root};
 use hitotsu_pki::csr::{make_csr, verify_csr};
 use hitotsu_pki::key::PrivateKey;
@@ -303,4 +304,42 @@ async fn security_staff_see_a_session_and_end_it_with_its_flows() {
     timeout(PATIENCE, connected.connection.closed()).await.expect("the tunnel is closed");
     let tail = world.gateway_command(&["audit", "tail"]).await.to_string();
     assert!(tail.contains("session-killed"), "{tail}");
+}
+
+#[tokio::test]
+async fn a_statement_whose_answer_was_lost_is_answered_again_and_only_that_one() {
+    let world = World::new(&TestBundle::new().files()).await;
+    let mut connected = world.enrol(PERSON).await.dial(Preference::QuicOnly).await.expect("dials");
+    connected.attest(good_posture()).await.expect("is believed");
+    let second = sign_statement(&*connected.device.key, &connected.statement(good_posture())).expect("signs");
+    let answered = connected.send_evidence(&second).await.expect("is believed");
+    let again = connected.send_evidence(&second).await.expect("its answer is given again");
+    assert_eq!(again.nonce, answered.nonce);
+    // The device goes on from the answer that came at last; what lies behind is a replay.
+    connected.sequence += 1;
+    connected.nonce = Some(again.nonce);
+    connected.attest(good_posture()).await.expect("is believed");
+    let replayed = connected.send_evidence(&second).await.expect_err("an older statement stays a replay");
+    assert_eq!(replayed.code, Code::EvidenceReplayed);
+    let other = world.enrol(PERSON).await.dial(Preference::QuicOnly).await.expect("dials");
+    other.send_evidence(&second).await.expect_err("another connection knows nothing of it");
+}
+
+/// Well below the 5 s for which a flow waits for evidence, a name for its resolver, and the 10 s of a slow body.
+const PROMPTLY: Duration = Duration::from_secs(3);
+
+#[tokio::test]
+async fn a_session_that_is_over_is_closed_promptly_whatever_waits_in_it() {
+    let world = World::new(&TestBundle::new().tcp("echo", ([127, 0, 0, 1], 9).into()).files()).await;
+    let device = world.enrol(PERSON).await;
+    let connected = device.dial(Preference::QuicOnly).await.expect("dials");
+    // Without evidence the flow waits for it.
+    let flow = connected.connection.open_tcp("echo.test.internal:9", http::HeaderMap::new()).await.expect("a stream");
+    // An answer on the same connection shows that the flow asked before it has arrived.
+    connected.get("catalogue").await;
+    world.gateway_command(&["device", "revoke", &device.id.to_string(), "--reason", "lost"]).await;
+    timeout(PROMPTLY, connected.connection.closed()).await.expect("the connection of a session that is over is closed");
+    drop(flow);
+    let records = world.gateway_command(&["audit", "tail", "-n", "3"]).await;
+    assert!(records.to_string().contains("device-revoked"), "{records}");
 }

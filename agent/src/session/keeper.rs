@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hitotsu_model::code::Code;
-use hitotsu_model::control::{AttestResponse, Notice, ProtocolVersion, Statement};
+use hitotsu_model::control::{AttestRequest, AttestResponse, Notice, ProtocolVersion, Statement};
 use hitotsu_model::ids::DeviceId;
 use hitotsu_model::posture::Posture;
 use hitotsu_pki::attest::sign_statement;
@@ -54,7 +54,7 @@ pub(crate) async fn keep(
     let listener = listen(Arc::clone(&context.shared), Arc::clone(&tunnel), notices);
     let librarian = fetch_catalogues(Arc::clone(&context.shared), Arc::clone(&tunnel), &catalogue_wanted);
     let keeper = async {
-        let mut evidence = Evidence { nonce: None, sequence: 0, due: Duration::ZERO, last: None };
+        let mut evidence = Evidence { nonce: None, sequence: 0, unanswered: None, due: Duration::ZERO, last: None };
         match evidence.attest_with_current(&mut context, &tunnel).await {
             Ok(()) => {
                 let _ = first.send(Ok(()));
@@ -80,8 +80,18 @@ pub(crate) async fn keep(
 struct Evidence {
     nonce: Option<String>,
     sequence: u64,
+    /// A statement whose answer did not come, as it was sent. It may have used its nonce up, so that another statement with
+    /// that nonce would count as a replay; the same once more is answered with a new nonce, whether it arrived or not.
+    unanswered: Option<Said>,
     due: Duration,
     last: Option<Posture>,
+}
+
+/// A statement as it was sent.
+#[derive(Debug)]
+struct Said {
+    request: AttestRequest,
+    posture: Posture,
 }
 
 /// What came of one turn of the keeper.
@@ -147,6 +157,7 @@ impl Evidence {
         match notice {
             Some(Notice::Reattest { nonce, within_seconds: _, forbidden_software }) => {
                 self.nonce = Some(nonce);
+                self.unanswered = None;
                 context.feed.tell(FeedRequest::Forbidden(forbidden_software)).await;
                 Turn::Stated(self.attest_afresh(context, tunnel).await)
             }
@@ -189,6 +200,9 @@ impl Evidence {
         posture: Option<Posture>,
     ) -> Result<(), KeepFailure> {
         let posture = posture.ok_or_else(|| KeepFailure::Here("the collectors have stopped".to_owned()))?;
+        if let Some(said) = self.unanswered.take() {
+            self.say(context, tunnel, said).await?;
+        }
         let statement = Statement {
             version: ProtocolVersion::CURRENT,
             device: context.device,
@@ -203,12 +217,22 @@ impl Evidence {
             sign_statement(&*context.signer, &statement).map_err(|error| KeepFailure::Here(error.to_string()))?;
         // The number is used up even if the answer is lost.
         self.sequence += 1;
+        self.say(context, tunnel, Said { request, posture }).await
+    }
+
+    async fn say(&mut self, context: &KeeperContext, tunnel: &Tunnel, said: Said) -> Result<(), KeepFailure> {
         let language = context.shared.messages.language();
-        let response: AttestResponse =
-            requests::post(&tunnel.connection, "attest", language, &request).await.map_err(KeepFailure::Request)?;
-        self.last = Some(posture);
-        self.take(context, tunnel, response).await;
-        Ok(())
+        match requests::post(&tunnel.connection, "attest", language, &said.request).await {
+            Ok(response) => {
+                self.last = Some(said.posture);
+                self.take(context, tunnel, response).await;
+                Ok(())
+            }
+            Err(failure) => {
+                self.unanswered = Some(said);
+                Err(KeepFailure::Request(failure))
+            }
+        }
     }
 
     async fn take(&mut self, context: &KeeperContext, tunnel: &Tunnel, response: AttestResponse) {

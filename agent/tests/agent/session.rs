@@ -40,6 +40,25 @@ async fn a_change_of_posture_is_attested_at_once_with_the_last_nonce() {
 }
 
 #[tokio::test]
+async fn a_lost_answer_costs_neither_the_tunnel_nor_a_second_use_of_its_nonce() {
+    let mut gateway = Gateway::start(&CITY).await;
+    let pc = Pc::start(&CITY, gateway.address);
+    gateway.attested().await;
+    gateway.behave(|behaviour| behaviour.lose_answers = 2);
+    pc.posture.send_replace(firewall(false));
+    let (_, unanswered) = gateway.attested().await;
+    let (connection, next) = gateway.attested().await;
+    assert_eq!((connection, unanswered.sequence, next.sequence), (0, 1, 2), "the tunnel lives on");
+    assert!(next.nonce.is_some() && next.nonce != unanswered.nonce, "the next statement answers a new nonce");
+    // That answer was lost too, and the state changes before it is asked for again.
+    pc.posture.send_replace(firewall(true));
+    let (connection, newest) = gateway.attested().await;
+    assert_eq!((connection, newest.sequence), (0, 3));
+    let claim = newest.posture.claim(ClaimName::FirewallOn).unwrap();
+    assert_eq!(claim.value, ClaimValue::Bool(true));
+}
+
+#[tokio::test]
 async fn what_the_gateway_says_about_collecting_reaches_the_collectors() {
     let gateway = Gateway::start(&CITY).await;
     let mut pc = Pc::start(&CITY, gateway.address);

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use hitotsu_model::code::Code;
 use hitotsu_model::control::{AttestRequest, Statement};
-use hitotsu_model::posture::Posture;
 use hitotsu_model::time::Timestamp;
 use hitotsu_pki::attest::{Expectation, verify_statement};
+use ring::digest::{Context, SHA256};
 
 use super::Session;
 use crate::limits::{NONCE_LIFE, NONCES_MAX};
@@ -17,6 +17,14 @@ use crate::limits::{NONCE_LIFE, NONCES_MAX};
 pub struct Nonces {
     given: VecDeque<([u8; 32], Instant)>,
     next_sequence: u64,
+    last: Option<LastBelieved>,
+}
+
+/// The last statement that was believed, and the nonce of its answer.
+#[derive(Debug)]
+struct LastBelieved {
+    sha256: [u8; 32],
+    nonce: [u8; 32],
 }
 
 impl Nonces {
@@ -36,12 +44,50 @@ impl Nonces {
         let given_at = self.given.remove(position).map(|(_, given_at)| given_at);
         given_at.is_some_and(|given_at| at.saturating_duration_since(given_at) <= NONCE_LIFE)
     }
+
+    /// Remembers how a believed statement was answered: its answer may be lost on the way.
+    pub fn answered(&mut self, statement: StatementDigest, nonce: [u8; 32]) {
+        self.last = Some(LastBelieved { sha256: statement.0, nonce });
+    }
+
+    /// Whether this is the last believed statement once more, bit for bit.
+    fn is_repeated(&self, statement: &StatementDigest) -> bool {
+        self.last.as_ref().is_some_and(|last| last.sha256 == statement.0)
+    }
+
+    /// The nonce that the last believed statement was answered with, if it may still be used.
+    #[must_use]
+    pub fn of_last_answer(&self) -> Option<[u8; 32]> {
+        let nonce = self.last.as_ref()?.nonce;
+        self.given.iter().any(|(given, _)| *given == nonce).then_some(nonce)
+    }
+}
+
+/// SHA-256 of a statement with its signature, as they came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatementDigest([u8; 32]);
+
+impl StatementDigest {
+    /// Of this request. Base64 holds no line feed, so the two parts cannot run into each other.
+    #[must_use]
+    pub fn of(request: &AttestRequest) -> Self {
+        let mut context = Context::new(&SHA256);
+        for part in [&request.statement, "\n", &request.signature] {
+            context.update(part.as_bytes());
+        }
+        let mut sha256 = [0; 32];
+        for (octet, computed) in sha256.iter_mut().zip(context.finish().as_ref()) {
+            *octet = *computed;
+        }
+        Self(sha256)
+    }
 }
 
 /// Verifies a statement for this session and records it.
 ///
 /// The first statement of a connection answers the connection's exporter value itself; each later one a nonce. Sequence
-/// numbers only go up, so that a recorded statement of the same connection is refused too.
+/// numbers only go up, so that a recorded statement of the same connection is refused too. The last statement, bit for bit,
+/// is the exception: its answer was lost, and is given again; it makes the evidence no younger.
 ///
 /// # Errors
 /// The reason code. Nothing is recorded then; a nonce that was named is used up all the same.
@@ -52,6 +98,9 @@ pub fn attest(
     now: Timestamp,
     at: Instant,
 ) -> Result<AttestOutcome, Code> {
+    if session.with_nonces(|nonces| nonces.is_repeated(&StatementDigest::of(request))) {
+        return Ok(AttestOutcome::Repeated);
+    }
     let nonce = claimed_nonce(request)?;
     let sequence = session.with_nonces(|nonces| {
         let fresh = match &nonce {
@@ -72,17 +121,18 @@ pub fn attest(
     if !newest {
         return Err(Code::EvidenceReplayed);
     }
-    let changed = session.believe(statement.posture.clone(), at);
-    Ok(AttestOutcome { posture: statement.posture, changed })
+    Ok(if session.believe(statement.posture, at) { AttestOutcome::Changed } else { AttestOutcome::Unchanged })
 }
 
 /// What came of a believed statement.
-#[derive(Debug)]
-pub struct AttestOutcome {
-    /// The state.
-    pub posture: Posture,
-    /// Whether it differs from the one before.
-    pub changed: bool,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttestOutcome {
+    /// The device's state differs from what it was.
+    Changed,
+    /// The state is as it was, and known to be so anew.
+    Unchanged,
+    /// The statement was believed before, and is only to be answered again.
+    Repeated,
 }
 
 /// The nonce that an unverified statement says it answers.
@@ -128,5 +178,26 @@ mod tests {
         }
         assert!(!nonces.redeem(&[0; 32], start));
         assert!(nonces.redeem(&[1; 32], start));
+    }
+
+    #[test]
+    fn a_lost_answer_is_given_again_with_a_nonce_that_is_still_good() {
+        let start = Instant::now();
+        let request = |statement: &str, signature: &str| AttestRequest {
+            version: hitotsu_model::control::ProtocolVersion::CURRENT,
+            statement: statement.to_owned(),
+            signature: signature.to_owned(),
+        };
+        let believed = StatementDigest::of(&request("e30=", "c2ln"));
+        let mut nonces = Nonces::default();
+        nonces.give([1; 32], start);
+        nonces.answered(believed, [1; 32]);
+        assert!(nonces.is_repeated(&believed));
+        assert_eq!(nonces.of_last_answer(), Some([1; 32]));
+        for other in [request("e30=", "c2lo"), request("e31=", "c2ln"), request("e30", "=c2ln")] {
+            assert!(!nonces.is_repeated(&StatementDigest::of(&other)), "bit for bit: {other:?}");
+        }
+        assert!(nonces.redeem(&[1; 32], start));
+        assert_eq!(nonces.of_last_answer(), None, "a nonce stays good once");
     }
 }

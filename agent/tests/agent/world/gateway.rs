@@ -37,6 +37,8 @@ pub(crate) struct Behaviour {
     pub(crate) refuse: BTreeMap<String, Code>,
     /// Every statement is refused with this.
     pub(crate) refuse_evidence: Option<Code>,
+    /// So many answers to believed statements are lost on the way.
+    pub(crate) lose_answers: u32,
     /// Findings of every answer to a statement.
     pub(crate) findings: Vec<Code>,
     /// `next_within_seconds` of every answer to a statement.
@@ -187,6 +189,7 @@ impl Behaviour {
         Self {
             refuse: BTreeMap::new(),
             refuse_evidence: None,
+            lose_answers: 0,
             findings: Vec::new(),
             next_within_seconds: 600,
             names: BTreeMap::new(),
