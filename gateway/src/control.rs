@@ -54,8 +54,15 @@ pub async fn serve(
     if (&asked.method, what) == (&Method::GET, "/notices") {
         return notices(gateway, session, connection, messages.language(), pending).await;
     }
-    let coming = timeout(CONTROL_BODY_TIMEOUT, pending.body(CONTROL_BODY_BYTES_MAX));
-    let body = match coming.await.unwrap_or(Err(FlowError::Finished)) {
+    let coming = async {
+        tokio::select! {
+            () = session.ended.cancelled() => Err(FlowError::Finished),
+            came = timeout(CONTROL_BODY_TIMEOUT, pending.body(CONTROL_BODY_BYTES_MAX)) => {
+                came.unwrap_or(Err(FlowError::Finished))
+            }
+        }
+    };
+    let body = match coming.await {
         Ok(body) => body,
         Err(FlowError::OverLimit { .. }) => {
             return pending.respond(refusal(Code::BadRequest, StatusCode::PAYLOAD_TOO_LARGE, messages)).await;
@@ -68,7 +75,10 @@ pub async fn serve(
     let answer = match (&asked.method, what) {
         (&Method::POST, "/attest") => answer_attest(gateway, session, asked.binding, &body, messages),
         (&Method::GET, "/catalogue") => json(&catalogue::of(gateway, session, messages, clock::now())),
-        (&Method::POST, "/why") => answer_why(gateway, session, &body, messages).await,
+        (&Method::POST, "/why") => tokio::select! {
+            () = session.ended.cancelled() => return,
+            answer = answer_why(gateway, session, &body, messages) => answer,
+        },
         (_, "/attest" | "/catalogue" | "/why" | "/notices") => {
             refusal(Code::BadRequest, StatusCode::METHOD_NOT_ALLOWED, messages)
         }

@@ -140,13 +140,13 @@ where
     }
     // INVARIANT (registered before read): every input of the decision is read after this line.
     let place = gateway.live.register(session, flow.clone()).ok_or_else(|| Denied::new(Code::OverLimit))?;
-    wait_for_first_evidence(session).await;
+    or_cut(wait_for_first_evidence(session), flow).await?;
     let begun = Instant::now();
     let bundle = gateway.bundle();
     let now = clock::now();
     let evidence = admission::evidence(session, &bundle, Instant::now())?;
     let permitted = admission::name(&evidence, gateway, &bundle, &flow.target, now)?;
-    let resolved = upstream::resolve(&gateway.resolver, &bundle, permitted).await?;
+    let resolved = or_cut(upstream::resolve(&gateway.resolver, &bundle, permitted), flow).await??;
     let mut refused = Denied::new(Code::AddressNotPermitted);
     for address in resolved.addresses().iter().take(ADDRESSES_TRIED_MAX) {
         let admitted = match admission::admit(&evidence, gateway, &resolved, *address, flow, clock::now()).await {
@@ -183,6 +183,15 @@ where
         }
     }
     Err(refused)
+}
+
+/// Waits for something before the flow is admitted; its cut ends the wait, and nothing later is begun.
+async fn or_cut<T>(waited: impl Future<Output = T>, flow: &LiveFlow) -> Result<T, Denied> {
+    tokio::select! {
+        biased;
+        () = flow.cut.cancelled() => Err(Denied::new(flow.cut_code().unwrap_or(ABANDONED))),
+        came = waited => Ok(came),
+    }
 }
 
 /// The first evidence travels beside the first flows, so these wait for it, for a bounded time.

@@ -20,7 +20,7 @@ use crate::control;
 use crate::denied::{Denied, asked_for, response};
 use crate::flow::{serve_tcp, serve_udp};
 use crate::gateway::Gateway;
-use crate::limits::{REFUSED_LINGER, REFUSED_REQUESTS_MAX};
+use crate::limits::{LAST_WORDS_WAIT, REFUSED_LINGER, REFUSED_REQUESTS_MAX, TASKS_END_WAIT};
 use crate::watch::sweep;
 
 /// Serves a connection: identifies it, then answers its requests until it ends.
@@ -78,19 +78,35 @@ async fn serve_session(
         tracing::error!(%error, "a session could not be recorded, so it is not served");
         return connection.close(CloseCode::Internal, Code::AuditUnavailable.slug());
     }
-    answer_requests(gateway, session, connection, (binding, remote)).await;
-    let code = session.end_code();
-    // The connection is gone or is closed here; either way no flow of it lives on.
+    // Tasks of this connection end with it.
+    let mut tasks = JoinSet::new();
+    answer_requests(gateway, session, connection, (binding, remote), &mut tasks).await;
+    end(session, connection, tasks).await;
+    tracing::info!(session = %session.id, "session closed");
+    let closed = AuditEvent::SessionClosed { session: session.id, code: session.end_code() };
+    gateway.records.record_surely(closed).await;
+}
+
+/// Ends what is left of a session: flows at once, the connection as soon as its last words are said, tasks when they have
+/// written their outcomes.
+async fn end(session: &Session, connection: &ServerConnection, mut tasks: JoinSet<()>) {
+    session.ended.cancel();
     for flow in session.flows() {
         flow.cut.cancel();
     }
-    match code {
+    let done = timeout(LAST_WORDS_WAIT, all_of(&mut tasks)).await.is_ok();
+    match session.end_code() {
         // A drain is nobody's fault: the peer shall dial again (RFC 9114 §5.2).
         Some(Code::Draining) | None => connection.close(CloseCode::NoError, ""),
         Some(code) => connection.close(CloseCode::Denied, code.slug()),
     }
-    tracing::info!(session = %session.id, "session closed");
-    gateway.record(AuditEvent::SessionClosed { session: session.id, code });
+    if !done && timeout(TASKS_END_WAIT, all_of(&mut tasks)).await.is_err() {
+        tracing::warn!(session = %session.id, "tasks of a closed session had to be stopped");
+    }
+}
+
+async fn all_of(tasks: &mut JoinSet<()>) {
+    while tasks.join_next().await.is_some() {}
 }
 
 async fn answer_requests(
@@ -98,15 +114,14 @@ async fn answer_requests(
     session: &Arc<Session>,
     connection: &ServerConnection,
     (binding, remote): ([u8; 32], SocketAddr),
+    tasks: &mut JoinSet<()>,
 ) {
-    // Tasks of this connection end with it.
-    let mut tasks = JoinSet::new();
     let mut known = remote;
     let mut told_to_go = false;
     loop {
         tokio::select! {
             exchange = connection.next_exchange() => match exchange {
-                Some(exchange) => dispatch(gateway, session, connection, binding, exchange, &mut tasks),
+                Some(exchange) => dispatch(gateway, session, connection, binding, exchange, tasks),
                 None => break,
             },
             moved = connection.path_changed(known) => {
@@ -126,18 +141,7 @@ async fn answer_requests(
             Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
         }
     }
-    // Flows complete their audit records before they go. Each ends at once, because its cut or its stream has ended.
-    for flow in session.flows() {
-        flow.cut.cancel();
-    }
-    let drain = async { while tasks.join_next().await.is_some() {} };
-    if timeout(TASKS_END_WAIT, drain).await.is_err() {
-        tracing::warn!(session = %session.id, "tasks of a closed session had to be stopped");
-    }
 }
-
-/// How long the tasks of an ended connection may take to write their outcomes.
-const TASKS_END_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
 
 fn dispatch(
     gateway: &Arc<Gateway>,
