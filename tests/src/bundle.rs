@@ -15,6 +15,7 @@ pub struct TestBundle {
     rules: String,
     places: String,
     evidence_max_age_seconds: Option<u32>,
+    on_this_machine: bool,
 }
 
 impl TestBundle {
@@ -100,6 +101,13 @@ impl TestBundle {
         self
     }
 
+    /// For an agent that says the truth about this machine, which need not have a firewall.
+    #[must_use]
+    pub fn on_this_machine(mut self) -> Self {
+        self.on_this_machine = true;
+        self
+    }
+
     /// The bundle's files.
     #[must_use]
     pub fn files(&self) -> BTreeMap<String, String> {
@@ -115,13 +123,14 @@ impl TestBundle {
         let people = format!(
             "[[group]]\nid = \"staff\"\ntitle = \"staff\"\n\n[[person]]\nid = \"{PERSON}\"\ngroups = [\"staff\"]\n"
         );
+        let floor = [FORBIDDEN_SOFTWARE, if self.on_this_machine { "" } else { FIREWALL }].concat();
         [
             ("bundle.toml", settings),
             ("places.toml", places),
             ("people.toml", people),
             ("resources.toml", self.resources.clone()),
             ("hosts.toml", self.hosts.clone()),
-            ("floor.cedar", FLOOR.to_owned()),
+            ("floor.cedar", floor),
             ("rules/tests.cedar", self.rules.clone()),
         ]
         .into_iter()
@@ -130,13 +139,15 @@ impl TestBundle {
     }
 }
 
-const FLOOR: &str = r#"
+const FORBIDDEN_SOFTWARE: &str = r#"
 @id("forbidden-software")
 @code("forbidden-software")
 forbid (principal, action, resource)
 when { context.profile == "device" }
 unless { context has forbidden_software && context.forbidden_software.isEmpty() };
+"#;
 
+const FIREWALL: &str = r#"
 @id("firewall")
 @code("firewall-off")
 forbid (principal, action, resource)

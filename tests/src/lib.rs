@@ -7,13 +7,17 @@
 //! - [`world`] puts an organisation and its gateway together.
 //! - [`relay`] is a client without our agent: files that other programs read.
 //! - [`device`] is a device without our agent: it enrols, dials, attests and says what a test wants it to say.
+//! - [`agent`] is our own agent as a process, with its SOCKS5 and HTTP fronts.
+//! - [`nat`] lies between a device and the gateway, and moves.
 //! - [`mod@bench`] measures with all of these.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+pub mod agent;
 pub mod bench;
 pub mod bundle;
 pub mod device;
+pub mod nat;
 pub mod process;
 pub mod relay;
 pub mod systems;

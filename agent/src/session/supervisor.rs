@@ -154,7 +154,9 @@ impl Supervisor {
         }
     }
 
-    /// Lets a replaced tunnel live for as long as it carries flows, within bounds.
+    /// Lets a replaced tunnel live for as long as it carries flows, within bounds. One that was given up for its silence
+    /// and is silent still, now that the gateway can be reached, is dead: its flows are told so instead of hanging until
+    /// QUIC's idle time is over.
     fn drain(&mut self, old: Arc<Tunnel>) {
         old.leaving.cancel();
         self.draining.retain(|tunnel| !tunnel.abandoned.is_cancelled());
@@ -166,7 +168,12 @@ impl Supervisor {
         }
         self.draining.push_back(Arc::clone(&old));
         let flows = self.shared.flows.clone();
+        let probe_time_max = self.shared.timing.probe_time_max;
         self.tasks.spawn(async move {
+            if old.abandoned.is_cancelled() && !requests::answers(&old.connection, probe_time_max).await {
+                tracing::info!(tunnel = old.number, "the replaced tunnel is dead; its flows end");
+                return old.connection.close("answers nothing");
+            }
             let drained = tokio::time::timeout(DRAIN_TIME_MAX, flows.none_on(old.number));
             tokio::select! {
                 _ = drained => old.connection.close("replaced"),

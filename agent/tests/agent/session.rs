@@ -168,12 +168,17 @@ async fn a_gateway_that_dies_without_a_word_is_found_again_within_three_seconds(
     let gateway = Gateway::start(&CITY).await;
     let pc = Pc::start_with(&CITY, gateway.address, Timing::default(), Preference::QuicFirst);
     pc.up().await;
+    let mut before = soon("a flow", pc.handle().open_tcp(&target)).await.unwrap();
+    assert_echoes(&mut before).await;
     let address = gateway.kill().await;
     let _again = Gateway::start_at(&CITY, address).await;
     let began = std::time::Instant::now();
     let mut flow = soon("a flow", pc.handle().open_tcp(&target)).await.unwrap();
     assert_echoes(&mut flow).await;
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    // A flow of the dead gateway ends; it does not hang until the idle time is over.
+    let ended = soon("an end", before.recv.recv()).await;
+    assert!(ended.is_err(), "an end without its last bytes is no orderly one");
 }
 
 #[tokio::test]
