@@ -5,8 +5,12 @@ use std::time::Duration;
 /// Sessions at once on one gateway. 13,000 staff with a spare connection each while a drain makes before it breaks.
 pub const SESSIONS_MAX: usize = 30_000;
 
-/// Live and opening flows of one session. A browser opens some hundreds; the excess is one program gone wild.
-pub const FLOWS_PER_SESSION_MAX: usize = 2_000;
+/// Live and opening flows of one session. A browser opens some hundreds; the excess is one program gone wild. It stays
+/// below the streams of one connection ([`hitotsu_tunnel::limits::STREAMS_MAX`]) by what control requests and refusals
+/// need, so that the excess is told why instead of waiting for a stream.
+pub const FLOWS_PER_SESSION_MAX: usize = 1_000;
+
+const _: () = assert!(FLOWS_PER_SESSION_MAX + 16 <= hitotsu_tunnel::limits::STREAMS_MAX as usize);
 
 /// Live and opening flows of one gateway: 20,000 sockets leave room below the usual limit of open files once raised.
 pub const FLOWS_MAX: usize = 20_000;
