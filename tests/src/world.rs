@@ -209,6 +209,21 @@ impl World {
         run(command).await
     }
 
+    /// Runs a gateway command as a person at a Japanese terminal does: exit code, output, errors.
+    pub async fn words(&self, arguments: &[&str]) -> (i32, String, String) {
+        let mut command = self.beside();
+        command.env("LC_ALL", "ja_JP.UTF-8").args(arguments).arg("--config").arg(self.config());
+        run(command).await
+    }
+
+    /// Starts a gateway command with `--json` that goes on saying things.
+    #[must_use]
+    pub fn follow(&self, arguments: &[&str]) -> Running {
+        let mut command = self.beside();
+        command.args(arguments).arg("--json").arg("--config").arg(self.config());
+        Running::start(command)
+    }
+
     /// Makes an enrolment code.
     ///
     /// # Panics

@@ -8,14 +8,18 @@ use bytes::Bytes;
 use hitotsu_model::code::Code;
 use hitotsu_model::control::Notice;
 use hitotsu_tests::bundle::{PERSON, TestBundle};
-use hitotsu_tests::device::{echoes, good_posture};
+use hitotsu_tests::device::{echoes, good_posture, problem};
 use hitotsu_tests::process::PATIENCE;
 use hitotsu_tests::systems;
 use hitotsu_tests::world::World;
+use hitotsu_tunnel::datagram::UdpOptions;
 use hitotsu_tunnel::dialer::Preference;
 use hitotsu_tunnel::fault::OpenError;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+
+/// What one session may have open at once.
+const FLOWS_PER_SESSION: usize = 1_000;
 
 #[tokio::test]
 async fn a_broken_bundle_changes_nothing_and_says_file_line_and_remedy() {
@@ -122,6 +126,43 @@ async fn a_thousand_flows_opened_at_once_all_open() {
 }
 
 #[tokio::test]
+async fn a_flow_beyond_what_a_session_may_have_is_refused_in_words_and_all_others_live() {
+    let (echo, datagrams) = (systems::echo().await, systems::udp_echo().await);
+    let bundle = TestBundle::new().tcp("echo", echo.address).udp("datagrams", datagrams.address);
+    let world = World::new(&bundle.files()).await;
+    let device = world.enrol(PERSON).await;
+    let connected = device.connect().await;
+    let authority = format!("echo.test.internal:{}", echo.address.port());
+    // A socket each in the gateway and none here: datagrams need but one in the system.
+    let mut flows = Vec::new();
+    let refused = loop {
+        let (host, options) = ("datagrams.test.internal", UdpOptions::default());
+        let asked = connected.connection.open_udp(host, datagrams.address.port(), http::HeaderMap::new(), options);
+        match timeout(PATIENCE, asked).await.expect("answered, not left waiting") {
+            Ok(opened) => flows.push(opened.flow),
+            Err(OpenError::Refused(refusal)) => break problem(&refusal.body),
+            Err(other) => panic!("after {} flows: {other}", flows.len()),
+        }
+    };
+
+    assert_eq!(flows.len(), FLOWS_PER_SESSION);
+    assert_eq!((refused.code, refused.help_code, refused.status), (Code::OverLimit, 600_602, 503));
+    assert_eq!(refused.title, "接続が多すぎるため、これ以上開けません。");
+    assert_eq!(refused.remedy, "使っていないものを閉じてから、もう一度試してください。");
+    assert_eq!(connected.open(&authority).await.expect_err("no flow of any kind").code, Code::OverLimit);
+    for index in [0, FLOWS_PER_SESSION / 2, FLOWS_PER_SESSION - 1] {
+        flows[index].send(Bytes::from_static(b"alive")).await.expect("sent");
+        let back = timeout(PATIENCE, flows[index].recv()).await.expect("in time").expect("received");
+        assert_eq!(back.as_deref(), Some(&b"alive"[..]));
+    }
+    let beside = device.connect().await;
+    let mut other = beside.open(&authority).await.expect("another session has its own room");
+    echoes(&mut other, "beside").await;
+    let tail = world.gateway_command(&["audit", "tail", "-n", "50"]).await.to_string();
+    assert!(tail.contains("\"codes\":[\"over-limit\"]"), "{tail}");
+}
+
+#[tokio::test]
 async fn a_locked_database_stops_no_enrolled_device() {
     let echo = systems::echo().await;
     let world = World::new(&TestBundle::new().tcp("echo", echo.address).files()).await;
@@ -140,8 +181,15 @@ async fn a_locked_database_stops_no_enrolled_device() {
         hitotsu_pki::key::PrivateKey::generate_p256(&ring::rand::SystemRandom::new()).expect("a key"),
     );
     let refused = world.redeem(&code, key.clone()).await.expect_err("the database is locked");
-    assert_eq!(refused.code, Code::StoreUnavailable);
+    assert_eq!((refused.code, refused.status), (Code::StoreUnavailable, 503));
+    assert_eq!(refused.title, "ゲートウェイのデータベースが応答しません。");
+    assert_eq!(refused.remedy, "しばらく待って、もう一度試してください。");
+    let (exit, said, errors) = world.words(&["enrol-code", "--person", PERSON]).await;
+    assert_eq!((exit, said.as_str()), (1, ""), "no code is shown that the database does not have");
+    assert!(errors.starts_with("エラー: the database does not answer: "), "{errors}");
+    assert!(errors.ends_with("; see whether another program holds it or its disk is full\n"), "{errors}");
     holder.kill().await;
+    world.enrol_code(Some(PERSON), "issued").await;
     world.redeem(&code, key).await.expect("the code is still good");
 }
 

@@ -13,12 +13,17 @@ use hitotsu_model::resource::{Target, Transport};
 use hitotsu_pki::attest::sign_statement;
 use hitotsu_tests::bundle::{PERSON, TestBundle};
 use hitotsu_tests::device::{Device, echoes, good_posture, posture_with, problem};
+use hitotsu_tests::nat::Nat;
 use hitotsu_tests::process::{PATIENCE, Running, program};
 use hitotsu_tests::systems;
 use hitotsu_tests::world::World;
 use hitotsu_tunnel::dialer::Preference;
 use hitotsu_tunnel::fault::OpenError;
 use tokio::time::timeout;
+
+/// A place to which a device belongs that comes from 127.0.0.2.
+const OFFICE: &str = "[[place]]\nid = \"office\"\ntitle_ja = \"区役所\"\ntitle_en = \"Ward office\"\nkind = \"office\"\n\
+                      sources = [\"127.0.0.2/32\"]\n";
 
 async fn world_with_echo() -> (World, systems::System, Device) {
     let echo = systems::echo().await;
@@ -340,10 +345,8 @@ async fn a_policy_change_between_decision_and_dial_stops_the_dial() {
 #[tokio::test]
 async fn a_place_is_where_the_handshake_came_from() {
     let echo = systems::echo().await;
-    let office = "[[place]]\nid = \"office\"\ntitle_ja = \"区役所\"\ntitle_en = \"Ward office\"\nkind = \"office\"\n\
-                  sources = [\"127.0.0.2/32\"]\n";
     let bundle = TestBundle::new()
-        .place(office)
+        .place(OFFICE)
         .system("echo", "tier3", &[echo.address], "tcp")
         .permit("echo", "context.place == Place::\"office\"");
     let world = World::new(&bundle.files()).await;
@@ -353,4 +356,88 @@ async fn a_place_is_where_the_handshake_came_from() {
     let at_home = device.connect_from(([127, 0, 0, 3], 0).into()).await;
     let problem = at_home.open(&authority("echo", echo.address)).await.unwrap_err();
     assert_eq!(problem.code, Code::PlaceNotPermitted, "{problem:?}");
+}
+
+#[tokio::test]
+async fn a_flow_that_a_place_allowed_is_cut_when_the_path_moves_away_from_that_place() {
+    let echo = systems::echo().await;
+    let bundle = TestBundle::new()
+        .place(OFFICE)
+        .system("echo", "tier3", &[echo.address], "tcp")
+        .permit("echo", "context.place == Place::\"office\"");
+    let world = World::new(&bundle.files()).await;
+    let nat = Nat::new(world.listen, [127, 0, 0, 2].into()).await;
+    let device = Device { gateway: nat.address, ..world.enrol(PERSON).await };
+    let connected = device.connect().await;
+    let authority = authority("echo", echo.address);
+    let mut flow = connected.open(&authority).await.expect("opens in the office");
+    echoes(&mut flow, "in the office").await;
+
+    nat.move_to([127, 0, 0, 3].into());
+
+    let (mut send, mut recv) = flow;
+    // The gateway sees the new path with the first packet that comes on it.
+    let _ = send.send(Bytes::from_static(b"on the way home")).await;
+    let cut = async { while let Ok(Some(_)) = recv.recv().await {} };
+    timeout(PATIENCE, cut).await.expect("the flow is cut");
+    let problem = connected.open(&authority).await.expect_err("nothing opens from there");
+    assert_eq!((problem.code, problem.help_code), (Code::PlaceNotPermitted, 400_402));
+    assert_eq!(problem.title, "今いる場所からは、このシステムを利用できません。");
+    nat.move_to([127, 0, 0, 2].into());
+    let problem = connected.open(&authority).await.expect_err("a place is not gained without a handshake");
+    assert_eq!(problem.code, Code::PlaceNotPermitted);
+    let records = world.gateway_command(&["audit", "tail", "-n", "100"]).await;
+    let events = records.as_array().expect("records").iter();
+    let closed = events.filter(|event| event["event"] == "flow-closed").collect::<Vec<_>>();
+    assert_eq!(closed.len(), 1, "{records}");
+    assert_eq!((&closed[0]["end"]["how"], &closed[0]["end"]["code"]), (&"cut".into(), &"place-not-permitted".into()));
+}
+
+#[tokio::test]
+async fn a_system_of_tier_1_asked_for_by_its_address_through_a_looser_range_is_treated_as_tier_1() {
+    let strict = systems::echo().await;
+    let port = strict.address.port();
+    let range = format!(
+        "[[resource]]\nid = \"range\"\ntitle_ja = \"r\"\ntitle_en = \"r\"\ntier = \"tier3\"\nprefixes = [\"127.0.0.0/8\"]\n\
+         ports = [\"tcp/{port}\"]\nallow_loopback = true\n"
+    );
+    let only_from_the_office = "@id(\"tier1-place\")\n@code(\"place-not-permitted\")\n\
+                                forbid (principal, action, resource in Tier::\"tier1\")\n\
+                                unless { [\"office\"].contains(context.place_kind) };";
+    let bundle = TestBundle::new()
+        .place(OFFICE)
+        .system("strict", "tier1", &[strict.address], "tcp")
+        .permit("strict", "context.ownership != \"byod\" && context.place_kind == \"office\"")
+        .rule(only_from_the_office)
+        .resource(&range)
+        .permit("range", "true");
+    let world = World::new(&bundle.files()).await;
+    let device = world.enrol(PERSON).await;
+    let (by_name, by_address) = (format!("strict.test.internal:{port}"), format!("127.0.0.1:{port}"));
+
+    let at_home = device.connect_from(([127, 0, 0, 3], 0).into()).await;
+    for target in [&by_name, &by_address] {
+        let problem = at_home.open(target).await.expect_err("tier 1 is not for homes");
+        assert_eq!((problem.code, problem.help_code), (Code::PlaceNotPermitted, 400_402), "{target}: {problem:?}");
+    }
+    let in_office = device.connect_from(([127, 0, 0, 2], 0).into()).await;
+    let mut flow = in_office.open(&by_address).await.expect("opens in the office");
+    echoes(&mut flow, "in the office").await;
+    let records = world.gateway_command(&["audit", "tail", "-n", "100"]).await;
+    let mut events = records.as_array().expect("records").iter();
+    let intent = events.find(|event| event["event"] == "flow-intent").expect("an intent");
+    let rules: Vec<&str> = intent["rules"].as_array().expect("rules").iter().filter_map(|rule| rule.as_str()).collect();
+    assert!(rules.iter().any(|rule| rule.ends_with("strict")), "its own rule had to permit it too: {intent}");
+}
+
+#[tokio::test]
+async fn a_name_server_that_does_not_answer_is_told_as_such() {
+    let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("binds");
+    let bundle = TestBundle::new().resource(&named("slow", "\"127.0.0.1/32\"", 443)).permit("slow", "true");
+    let world = World::with_dns(&bundle.files(), &[silent.local_addr().expect("bound")]).await;
+    let connected = world.enrol(PERSON).await.connect().await;
+    let problem = connected.open("slow.test.internal:443").await.unwrap_err();
+    assert_eq!((problem.code, problem.help_code, problem.status), (Code::NameTimeout, 500_502, 504));
+    assert_eq!(problem.title, "システムのアドレスを調べるのに時間がかかりすぎました。");
+    assert_eq!(problem.remedy, "しばらく待って、もう一度試してください。");
 }
