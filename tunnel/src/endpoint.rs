@@ -15,13 +15,14 @@ use tokio::sync::Notify;
 use crate::fault::Closed;
 use crate::limits;
 
-/// The gateway's side. `moved` is notified whenever the peer may have moved to another address.
+/// The gateway's side, for a peer that nobody has judged. `moved` is notified whenever the peer may have moved to another address.
 pub(crate) fn server_transport(moved: Arc<Notify>) -> Arc<TransportConfig> {
     let mut config = common_transport();
     config
-        .max_concurrent_bidi_streams(VarInt::from_u32(limits::STREAMS_AT_FIRST))
+        .max_concurrent_bidi_streams(VarInt::from_u32(limits::UNTRUSTED_STREAMS))
+        // Cannot be raised later. The connection's window can, and bounds all streams together.
         .stream_receive_window(VarInt::from_u32(limits::GATEWAY_STREAM_WINDOW))
-        .receive_window(window(limits::STREAMS_AT_FIRST, limits::GATEWAY_STREAM_WINDOW))
+        .receive_window(VarInt::from_u32(limits::UNTRUSTED_WINDOW))
         .congestion_controller_factory(Arc::new(PathWatch { moved }));
     Arc::new(config)
 }
@@ -41,7 +42,7 @@ pub(crate) fn client_transport(mtu_at_first: u16) -> Arc<TransportConfig> {
 /// Flows that the agent's connection window allows for at first; it grows as flows are opened.
 pub(crate) const AGENT_FLOWS_AT_FIRST: u32 = 32;
 
-/// The connection window for so many streams. INVARIANT (window): all of them together cannot use it up.
+/// The connection window for so many streams of a trusted peer. INVARIANT (window): all of them together cannot use it up.
 pub(crate) fn window(streams: u32, stream_window: u32) -> VarInt {
     VarInt::from_u64(u64::from(streams) * u64::from(stream_window)).unwrap_or(VarInt::MAX)
 }

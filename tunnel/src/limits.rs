@@ -14,7 +14,16 @@ pub const GATEWAY_STREAM_WINDOW: u32 = 256 * 1024;
 /// The same for the agent, which has one connection instead of thousands: 280 Mbit/s of download per flow at 30 ms.
 pub const AGENT_STREAM_WINDOW: u32 = 1024 * 1024;
 
-/// Requests that a peer may have open at first. Each permitted one costs the gateway about 90 octets before it is used:
+/// Octets that a peer may send unread on its whole connection before its holder is judged, and for good where the holder is
+/// refused: HTTP/2's connection window cannot be smaller (RFC 9113 §6.9.2). A first flight is 15 KiB, so a tunnel that is
+/// trusted when it comes waits for nothing.
+pub const UNTRUSTED_WINDOW: u32 = 65_535;
+
+/// Requests that such a peer may have open: the agent's own and a dozen flows that waited for the tunnel. With
+/// [`UNTRUSTED_WINDOW`] and heads of at most 32 KiB each, a refused connection holds 592 KiB.
+pub const UNTRUSTED_STREAMS: u32 = 16;
+
+/// Requests that a trusted peer may have open at first. Each permitted one costs the gateway about 90 octets before it is used:
 /// 128 would cost an idle connection 8 KiB more than 32 (measured).
 pub const STREAMS_AT_FIRST: u32 = 32;
 
@@ -71,6 +80,10 @@ pub const EARLY_DATAGRAM_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Exchanges of one connection that wait to be taken by the gateway.
 pub const EXCHANGES_WAITING_MAX: usize = 64;
+
+/// Octets read at a time until a head is whole. What comes with its end is held beside the windows, so it shall be little;
+/// most heads are shorter.
+pub const HEAD_READ_OCTETS: usize = 1024;
 
 /// How long a peer may take from opening a stream to the end of its request's head.
 pub const HEAD_PATIENCE: Duration = Duration::from_secs(10);

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::door::Door;
 use crate::fault::ListenError;
-use crate::server::{ServerConnection, TransportKind};
+use crate::server::{TransportKind, Unjudged};
 use crate::task::Task;
 use crate::{endpoint, limits};
 
@@ -104,8 +104,8 @@ pub struct Handshaken {
     pub local: SocketAddr,
     /// Which HTTP it speaks.
     pub transport: TransportKind,
-    /// To be served.
-    pub connection: ServerConnection,
+    /// To be judged by its certificates, then served.
+    pub connection: Unjudged,
 }
 
 /// A listening port. Dropping it ends it; connections that came out of it live on.

@@ -30,7 +30,66 @@ pub enum TransportKind {
     H1,
 }
 
-/// A verified connection. All clones are the same connection; when the last one is dropped, it is closed.
+/// A connection whose certificate leads to our root, and whose holder nobody has judged. Until somebody does, nothing of
+/// it is read, and it has [`limits::UNTRUSTED_WINDOW`] of credit. Dropping it ends it.
+#[derive(Debug)]
+pub struct Unjudged {
+    kind: UnjudgedKind,
+}
+
+#[derive(Debug)]
+enum UnjudgedKind {
+    Quic { quic: quinn::Connection, moved: Arc<Notify> },
+    Tcp { stream: Box<TlsStream<TcpStream>>, link: Arc<Link>, kind: TransportKind },
+}
+
+/// How a connection's holder was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Trusted,
+    Refused,
+}
+
+impl Unjudged {
+    pub(crate) fn quic(quic: quinn::Connection, moved: Arc<Notify>) -> Self {
+        Self { kind: UnjudgedKind::Quic { quic, moved } }
+    }
+
+    pub(crate) fn tcp(stream: TlsStream<TcpStream>, link: Arc<Link>, kind: TransportKind) -> Self {
+        Self { kind: UnjudgedKind::Tcp { stream: Box::new(stream), link, kind } }
+    }
+
+    /// The holder is known and welcome: the connection gets the credit of a tunnel.
+    #[must_use]
+    pub fn trust(self) -> ServerConnection {
+        self.judge(Standing::Trusted)
+    }
+
+    /// The holder is not: it may ask and be told why, with no more credit than it had.
+    #[must_use]
+    pub fn refuse(self) -> ServerConnection {
+        self.judge(Standing::Refused)
+    }
+
+    fn judge(self, standing: Standing) -> ServerConnection {
+        match self.kind {
+            UnjudgedKind::Quic { quic, moved } => ServerConnection::h3(quic, moved, standing),
+            UnjudgedKind::Tcp { stream, link, kind: kind @ TransportKind::H2 } => {
+                let (sender, exchanges) = mpsc::channel(limits::EXCHANGES_WAITING_MAX);
+                let driver = Task::spawn(h2::server::drive(*stream, Arc::clone(&link), sender, standing));
+                ServerConnection::new(exchanges, Kind::Tcp { link, kind }, driver)
+            }
+            // One exchange at a time, which is read as it is asked for.
+            UnjudgedKind::Tcp { stream, link, kind: TransportKind::H1 | TransportKind::H3 } => {
+                let (sender, exchanges) = mpsc::channel(1);
+                let driver = Task::spawn(h1::server::drive(*stream, Arc::clone(&link), sender));
+                ServerConnection::new(exchanges, Kind::Tcp { link, kind: TransportKind::H1 }, driver)
+            }
+        }
+    }
+}
+
+/// A verified connection whose holder was judged. All clones are the same connection; when the last one is dropped, it is closed.
 #[derive(Clone, Debug)]
 pub struct ServerConnection {
     inner: Arc<Inner>,
@@ -52,23 +111,11 @@ enum Kind {
 }
 
 impl ServerConnection {
-    pub(crate) fn h3(quic: quinn::Connection, moved: Arc<Notify>) -> Self {
+    fn h3(quic: quinn::Connection, moved: Arc<Notify>, standing: Standing) -> Self {
         let shared = h3::Shared::new(quic, hitotsu_proto::frame::Side::Server);
         let (sender, exchanges) = mpsc::channel(limits::EXCHANGES_WAITING_MAX);
-        let driver = Task::spawn(h3::server::drive(Arc::clone(&shared), sender));
+        let driver = Task::spawn(h3::server::drive(Arc::clone(&shared), sender, standing));
         Self::new(exchanges, Kind::Quic { shared, moved }, driver)
-    }
-
-    pub(crate) fn h2(stream: TlsStream<TcpStream>, link: Arc<Link>) -> Self {
-        let (sender, exchanges) = mpsc::channel(limits::EXCHANGES_WAITING_MAX);
-        let driver = Task::spawn(h2::server::drive(stream, Arc::clone(&link), sender));
-        Self::new(exchanges, Kind::Tcp { link, kind: TransportKind::H2 }, driver)
-    }
-
-    pub(crate) fn h1(stream: TlsStream<TcpStream>, link: Arc<Link>) -> Self {
-        let (sender, exchanges) = mpsc::channel(1);
-        let driver = Task::spawn(h1::server::drive(stream, Arc::clone(&link), sender));
-        Self::new(exchanges, Kind::Tcp { link, kind: TransportKind::H1 }, driver)
     }
 
     fn new(exchanges: mpsc::Receiver<Box<Exchange>>, kind: Kind, driver: Task) -> Self {

@@ -29,12 +29,13 @@ pub async fn serve(gateway: Arc<Gateway>, handshaken: Handshaken) {
     let bundle = gateway.bundle();
     let now = clock::now();
     match identify(&peer_certificates, remote.ip().to_canonical(), &gateway, &bundle, now) {
-        Identity::Refused(refused) => serve_refused(&gateway, &connection, &refused, remote.ip()).await,
+        Identity::Refused(refused) => serve_refused(&gateway, &connection.refuse(), &refused, remote.ip()).await,
         Identity::Identified(identity) => {
             let session = Session::new(SessionId(Uuid::new_v4()), identity, word(transport), now);
             let Some(place) = gateway.live.enter(session) else {
-                return connection.close(CloseCode::ExcessiveLoad, "too many sessions");
+                return connection.refuse().close(CloseCode::ExcessiveLoad, "too many sessions");
             };
+            let connection = connection.trust();
             let session = place.session().clone();
             gateway.expires_at(session.identity.peer().not_after);
             // What changed between reading the inputs and entering the table was swept without this session.

@@ -20,23 +20,40 @@ use crate::flow::{FlowRecv, FlowSend};
 use crate::limits;
 use crate::link::Link;
 use crate::message::{self, Ask};
-use crate::server::{CloseCode, Exchange, Responder, assemble};
+use crate::server::{CloseCode, Exchange, Responder, Standing, assemble};
 
 /// How long a closing connection may take to send what it has to say.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Serves until the connection is over.
-pub(crate) async fn drive(stream: TlsStream<TcpStream>, link: Arc<Link>, exchanges: mpsc::Sender<Box<Exchange>>) {
-    let reason = serve(stream, &link, exchanges).await;
+pub(crate) async fn drive(
+    stream: TlsStream<TcpStream>,
+    link: Arc<Link>,
+    exchanges: mpsc::Sender<Box<Exchange>>,
+    standing: Standing,
+) {
+    let reason = serve(stream, &link, exchanges, standing).await;
     link.set_closed(reason);
 }
 
-async fn serve(stream: TlsStream<TcpStream>, link: &Arc<Link>, exchanges: mpsc::Sender<Box<Exchange>>) -> Closed {
+async fn serve(
+    stream: TlsStream<TcpStream>,
+    link: &Arc<Link>,
+    exchanges: mpsc::Sender<Box<Exchange>>,
+    standing: Standing,
+) -> Closed {
+    let (streams, stream_window, window) = match standing {
+        Standing::Trusted => {
+            let (streams, window) = (limits::H2_STREAMS_MAX, limits::GATEWAY_STREAM_WINDOW);
+            (streams, window, window * streams)
+        }
+        Standing::Refused => (limits::UNTRUSTED_STREAMS, limits::UNTRUSTED_WINDOW, limits::UNTRUSTED_WINDOW),
+    };
     let mut builder = h2::server::Builder::new();
     builder
-        .initial_window_size(limits::GATEWAY_STREAM_WINDOW)
-        .initial_connection_window_size(limits::GATEWAY_STREAM_WINDOW * limits::H2_STREAMS_MAX)
-        .max_concurrent_streams(limits::H2_STREAMS_MAX)
+        .initial_window_size(stream_window)
+        .initial_connection_window_size(window)
+        .max_concurrent_streams(streams)
         .max_frame_size(limits::H2_FRAME_OCTETS_MAX)
         .max_header_list_size(hitotsu_proto::limits::FIELD_SECTION_BYTES_MAX as u32)
         .max_send_buffer_size(limits::H2_SEND_OCTETS_MAX)
@@ -49,14 +66,17 @@ async fn serve(stream: TlsStream<TcpStream>, link: &Arc<Link>, exchanges: mpsc::
         },
         _ = link.close_wanted() => return Closed::Here,
     };
-    Serving { connection, link: Arc::clone(link), waiting: VecDeque::new() }.run(exchanges).await
+    Serving { connection, link: Arc::clone(link), waiting: VecDeque::new(), streams }.run(exchanges).await
 }
 
 struct Serving {
     connection: Connection<TlsStream<TcpStream>, Bytes>,
     link: Arc<Link>,
-    /// Requests that the gateway has not taken yet. INVARIANT (waiting): no more than streams are permitted.
+    /// Requests that the gateway has not taken yet. INVARIANT (waiting): no more than streams are permitted. A stream that
+    /// its client resets may be followed by another, but its request still waits here.
     waiting: VecDeque<Box<Exchange>>,
+    /// Streams that are permitted.
+    streams: u32,
 }
 
 impl Serving {
@@ -64,6 +84,10 @@ impl Serving {
         let link = Arc::clone(&self.link);
         let mut draining = false;
         loop {
+            if self.waiting.len() > self.streams as usize {
+                self.farewell(CloseCode::ExcessiveLoad).await;
+                return Closed::PeerMisbehaved("it opens and resets requests faster than they are taken".to_owned());
+            }
             tokio::select! {
                 biased;
                 code = link.close_wanted() => return self.farewell(code).await,

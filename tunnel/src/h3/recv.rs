@@ -13,7 +13,7 @@ use quinn::{ReadError, ResetError};
 use super::{OpenGuard, Shared, code, reason, var_int};
 use crate::fault::{Closed, FlowError, ResetReason};
 use crate::flow::Batch;
-use crate::limits::{BATCH_OCTETS_MAX, BATCH_PIECES_MAX};
+use crate::limits::{BATCH_OCTETS_MAX, BATCH_PIECES_MAX, HEAD_READ_OCTETS};
 
 /// Pieces come out as quinn has them. INVARIANT (flat): no more than one read of quinn is held, whatever the frames in it
 /// are; the rest stays in the stream window, where it stops the sender.
@@ -127,7 +127,7 @@ impl RecvHalf {
                 Ok(Some(Event::Head(section))) => return Ok(Ok(section)),
                 Ok(Some(Event::Data(_) | Event::Trailers(_))) => return Ok(Err(Error::Message("no head"))),
                 Ok(None) if self.fin => return Ok(self.reader.finish().and(Err(Error::RequestIncomplete))),
-                Ok(None) => self.fill().await?,
+                Ok(None) => self.fill_a_little().await?,
                 Err(error) => return Ok(Err(error)),
             }
         }
@@ -150,17 +150,29 @@ impl RecvHalf {
         match self.stream.read_chunks(&mut slots).await {
             Ok(Some(count)) => self.pieces.extend(slots.into_iter().take(count)),
             Ok(None) => self.fin = true,
-            Err(error) => {
-                self.ended = true;
-                return Err(match error {
-                    ReadError::Reset(code) => FlowError::Reset(reason(code)),
-                    ReadError::ConnectionLost(error) => FlowError::Connection(self.shared.closed(&error)),
-                    ReadError::ClosedStream | ReadError::IllegalOrderedRead => FlowError::Finished,
-                    ReadError::ZeroRttRejected => FlowError::Connection(Closed::Tls("early data".to_owned())),
-                });
-            }
+            Err(error) => return Err(self.lost(error)),
         }
         Ok(())
+    }
+
+    /// For a head: what follows it stays in the stream window until somebody wants it. Cancel-safe as well.
+    async fn fill_a_little(&mut self) -> Result<(), FlowError> {
+        match self.stream.read_chunk(HEAD_READ_OCTETS, true).await {
+            Ok(Some(chunk)) => self.pieces.push_back(chunk.bytes),
+            Ok(None) => self.fin = true,
+            Err(error) => return Err(self.lost(error)),
+        }
+        Ok(())
+    }
+
+    fn lost(&mut self, error: ReadError) -> FlowError {
+        self.ended = true;
+        match error {
+            ReadError::Reset(code) => FlowError::Reset(reason(code)),
+            ReadError::ConnectionLost(error) => FlowError::Connection(self.shared.closed(&error)),
+            ReadError::ClosedStream | ReadError::IllegalOrderedRead => FlowError::Finished,
+            ReadError::ZeroRttRejected => FlowError::Connection(Closed::Tls("early data".to_owned())),
+        }
     }
 
     fn fault(&mut self, error: Error) -> FlowError {

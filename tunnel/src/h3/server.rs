@@ -18,18 +18,30 @@ use crate::fault::{FlowError, ResetReason};
 use crate::flow::FlowRecv;
 use crate::limits;
 use crate::message::{self, Ask};
-use crate::server::{Exchange, Responder, assemble};
+use crate::server::{Exchange, Responder, Standing, assemble};
 
 /// Serves until the connection is over. Dropping it stops everything but the flows that were handed out.
-pub(crate) async fn drive(shared: Arc<Shared>, exchanges: mpsc::Sender<Box<Exchange>>) {
-    let requests = Box::pin(accept(Arc::clone(&shared), exchanges));
+pub(crate) async fn drive(shared: Arc<Shared>, exchanges: mpsc::Sender<Box<Exchange>>, standing: Standing) {
+    let credit = match standing {
+        Standing::Trusted => Credit::grant(&shared, limits::STREAMS_AT_FIRST),
+        Standing::Refused => Credit::Fixed,
+    };
+    let requests = Box::pin(accept(Arc::clone(&shared), exchanges, credit));
     super::drive(shared, Some(requests)).await;
 }
 
-async fn accept(shared: Arc<Shared>, exchanges: mpsc::Sender<Box<Exchange>>) -> Result<(), Error> {
+/// What the peer may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Credit {
+    /// As the handshake said.
+    Fixed,
+    /// So many streams, and more when it uses them.
+    Growing(u32),
+}
+
+async fn accept(shared: Arc<Shared>, exchanges: mpsc::Sender<Box<Exchange>>, mut credit: Credit) -> Result<(), Error> {
     let mut exchanges = Some(exchanges);
     let mut heads = JoinSet::new();
-    let mut permitted = limits::STREAMS_AT_FIRST;
     let mut next_id = 0;
     let mut draining = false;
     loop {
@@ -54,8 +66,8 @@ async fn accept(shared: Arc<Shared>, exchanges: mpsc::Sender<Box<Exchange>>) -> 
             Some(exchanges) if !draining => {
                 next_id = VarInt::from(send.id()).into_inner() + 4;
                 let (guard, open) = OpenGuard::new(&shared);
-                permit_more(&shared, open, &mut permitted);
-                let mut head = Box::pin(head(Arc::clone(&shared), guard, send, recv, exchanges.clone()));
+                credit.widen(&shared, open);
+                let mut head = Box::pin(head(Arc::clone(&shared), guard, (send, recv), exchanges.clone(), credit));
                 // Mostly the head has come with the stream.
                 if head.as_mut().now_or_never().is_none() {
                     heads.spawn(head);
@@ -66,12 +78,22 @@ async fn accept(shared: Arc<Shared>, exchanges: mpsc::Sender<Box<Exchange>>) -> 
     }
 }
 
-/// Permits more streams when half of them are in use, and the connection window for them before.
-fn permit_more(shared: &Shared, open: usize, permitted: &mut u32) {
-    if *permitted < limits::STREAMS_MAX && open * 2 >= *permitted as usize {
-        *permitted = (*permitted * limits::STREAMS_GROWTH).min(limits::STREAMS_MAX);
-        shared.quic.set_receive_window(endpoint::window(*permitted, limits::GATEWAY_STREAM_WINDOW));
-        shared.quic.set_max_concurrent_bi_streams(VarInt::from_u32(*permitted));
+impl Credit {
+    /// Permits so many streams, and before them the connection window for all of them.
+    fn grant(shared: &Shared, streams: u32) -> Self {
+        shared.quic.set_receive_window(endpoint::window(streams, limits::GATEWAY_STREAM_WINDOW));
+        shared.quic.set_max_concurrent_bi_streams(VarInt::from_u32(streams));
+        Self::Growing(streams)
+    }
+
+    /// Permits more when half of the streams are in use.
+    fn widen(&mut self, shared: &Shared, open: usize) {
+        if let Self::Growing(permitted) = *self
+            && permitted < limits::STREAMS_MAX
+            && open * 2 >= permitted as usize
+        {
+            *self = Self::grant(shared, (permitted * limits::STREAMS_GROWTH).min(limits::STREAMS_MAX));
+        }
     }
 }
 
@@ -84,9 +106,9 @@ fn reject(mut send: quinn::SendStream, mut recv: quinn::RecvStream) {
 async fn head(
     shared: Arc<Shared>,
     guard: Arc<OpenGuard>,
-    send: quinn::SendStream,
-    recv: quinn::RecvStream,
+    (send, recv): (quinn::SendStream, quinn::RecvStream),
     exchanges: mpsc::Sender<Box<Exchange>>,
+    credit: Credit,
 ) {
     let stream = VarInt::from(send.id()).into_inner();
     let mut send = SendHalf::new(send, Arc::clone(&shared), Arc::clone(&guard));
@@ -101,8 +123,9 @@ async fn head(
     match asked {
         Ok(asked) => {
             let path = match &asked {
-                Ask::Udp { .. } => Some(DatagramPath::new(Arc::clone(&shared), stream)),
-                Ask::Tcp { .. } | Ask::Http { .. } | Ask::Unknown(_) => None,
+                // A refused peer gets no flow, so its datagrams wait for nothing.
+                Ask::Udp { .. } if credit != Credit::Fixed => Some(DatagramPath::new(Arc::clone(&shared), stream)),
+                Ask::Udp { .. } | Ask::Tcp { .. } | Ask::Http { .. } | Ask::Unknown(_) => None,
             };
             if let Some(request) = assemble(asked, Responder::H3(send), FlowRecv::h3(recv), path) {
                 let _ = exchanges.send(Box::new(Exchange { stream, request })).await;

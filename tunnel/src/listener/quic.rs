@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Arrival, HandshakeLimits, Handshaken, ListenerConfig};
 use crate::door::{Door, Place};
 use crate::fault::ListenError;
-use crate::server::{ServerConnection, TransportKind};
+use crate::server::{TransportKind, Unjudged};
 use crate::{crypto, endpoint, limits};
 
 pub(super) struct Acceptor {
@@ -126,6 +126,6 @@ fn handshaken(
         remote,
         local,
         transport: TransportKind::H3,
-        connection: ServerConnection::h3(connection, moved),
+        connection: Unjudged::quic(connection, moved),
     })
 }

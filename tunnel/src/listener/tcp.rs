@@ -18,7 +18,7 @@ use super::{Arrival, HandshakeLimits, Handshaken, ListenerConfig, OtherProtocol}
 use crate::door::{Door, Place};
 use crate::fault::ListenError;
 use crate::link::{self, Link};
-use crate::server::{ServerConnection, TransportKind};
+use crate::server::{TransportKind, Unjudged};
 use crate::{crypto, limits};
 
 pub(super) struct Acceptor {
@@ -146,9 +146,6 @@ fn handshaken(stream: TlsStream<TcpStream>, remote: SocketAddr, label: &[u8]) ->
         Some(_) | None => TransportKind::H1,
     };
     let link = Link::new(remote, Some(local));
-    let connection = match transport {
-        TransportKind::H2 => ServerConnection::h2(stream, link),
-        TransportKind::H1 | TransportKind::H3 => ServerConnection::h1(stream, link),
-    };
+    let connection = Unjudged::tcp(stream, link, transport);
     Some(Handshaken { peer_certificates, binding, remote, local, transport, connection })
 }

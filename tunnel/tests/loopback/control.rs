@@ -4,11 +4,10 @@ use bytes::Bytes;
 use hitotsu_tunnel::dialer::Preference;
 use hitotsu_tunnel::fault::{FlowError, OpenError};
 use hitotsu_tunnel::limits;
-use hitotsu_tunnel::listener::Handshaken;
 use hitotsu_tunnel::server::{Exchange, PendingHttp, Request};
 use http::{HeaderMap, Method, Response, StatusCode};
 
-use crate::world::{World, exchange};
+use crate::world::{Judged, World, exchange};
 
 over_h3_and_h2! {
     a_request_is_answered
@@ -18,7 +17,7 @@ over_h3_and_h2! {
     a_notice_stream_that_is_dropped_is_noticed
 }
 
-async fn http(server: &Handshaken) -> (Method, String, HeaderMap, PendingHttp) {
+async fn http(server: &Judged) -> (Method, String, HeaderMap, PendingHttp) {
     let Exchange { request: Request::Http { method, path, headers, pending, .. }, .. } = exchange(server).await else {
         panic!("not an ordinary request")
     };

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hitotsu_tunnel::fault::FlowError;
-use hitotsu_tunnel::listener::Handshaken;
 use hitotsu_tunnel::server::{Exchange, Request, TransportKind};
 use http::{HeaderMap, Response};
 use rustls::pki_types::ServerName;
@@ -13,9 +12,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::world::{World, accept, client_tls, exchange, read_all};
+use crate::world::{Judged, World, accept, client_tls, exchange, read_all};
 
-async fn connect(world: &World) -> (TlsStream<TcpStream>, Handshaken) {
+async fn connect(world: &World) -> (TlsStream<TcpStream>, Judged) {
     let mut tls = client_tls(&world.authority, Some(world.authority.issue("device.test")));
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     let tcp = TcpStream::connect(world.address()).await.unwrap();

@@ -12,18 +12,17 @@ use hitotsu_proto::{capsule, masque, varint};
 use hitotsu_tunnel::datagram::{UdpFlow, UdpOptions};
 use hitotsu_tunnel::fault::FlowError;
 use hitotsu_tunnel::limits;
-use hitotsu_tunnel::listener::Handshaken;
 use hitotsu_tunnel::server::{Exchange, Request};
 use http::{HeaderMap, Response};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ConnectionError, Endpoint, ReadError, RecvStream, SendStream, TransportConfig, VarInt};
 
-use crate::world::{World, accept, client_tls, exchange};
+use crate::world::{Judged, World, accept, client_tls, exchange};
 
 /// A client that writes what it likes.
 struct Raw {
     quic: quinn::Connection,
-    server: Handshaken,
+    server: Judged,
     _endpoint: Endpoint,
     _world: World,
 }

@@ -37,6 +37,7 @@ mod hostile;
 mod life;
 mod network;
 mod pressure;
+mod refused;
 mod relays;
 mod tcp;
 mod udp;

@@ -8,11 +8,10 @@ use bytes::Bytes;
 use hitotsu_tunnel::client::ClientConnection;
 use hitotsu_tunnel::dialer::Preference;
 use hitotsu_tunnel::limits;
-use hitotsu_tunnel::listener::Handshaken;
 use hitotsu_tunnel::server::{Exchange, Request};
 use http::{HeaderMap, Method, Response};
 
-use crate::world::{World, exchange, flow};
+use crate::world::{Judged, World, exchange, flow};
 
 over_h3_and_h2! {
     a_slow_reader_of_small_frames_keeps_memory_flat
@@ -22,7 +21,7 @@ over_h3_and_h2! {
 }
 
 /// A control request and its answer: a round trip for everything that was sent before it.
-async fn control(client: &ClientConnection, server: &Handshaken) {
+async fn control(client: &ClientConnection, server: &Judged) {
     let asking = client.request(Method::GET, "/control", HeaderMap::new(), Bytes::new());
     let answering = async {
         let Exchange { request: Request::Http { pending, .. }, .. } = exchange(server).await else { panic!() };

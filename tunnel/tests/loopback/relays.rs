@@ -7,7 +7,6 @@ use hitotsu_tunnel::client::{ClientConnection, ClientFlow};
 use hitotsu_tunnel::datagram::UdpOptions;
 use hitotsu_tunnel::dialer::Preference;
 use hitotsu_tunnel::fault::ResetReason;
-use hitotsu_tunnel::listener::Handshaken;
 use hitotsu_tunnel::relay::{self, Counters, RelayEnd, RelayOutcome};
 use hitotsu_tunnel::server::{Exchange, Request};
 use http::HeaderMap;
@@ -16,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{World, exchange, flow};
+use crate::world::{Judged, World, exchange, flow};
 
 over_h3_and_h2! {
     a_connection_works_through_two_relays
@@ -38,7 +37,7 @@ struct Path {
     gateway: JoinHandle<RelayOutcome>,
     counters: Counters,
     cut: CancellationToken,
-    _ends: (ClientConnection, Handshaken),
+    _ends: (ClientConnection, Judged),
 }
 
 async fn socket_pair() -> (TcpStream, TcpStream) {
@@ -186,7 +185,7 @@ struct UdpPath {
     system: UdpSocket,
     agent: JoinHandle<RelayOutcome>,
     gateway: JoinHandle<RelayOutcome>,
-    _ends: (ClientConnection, Handshaken),
+    _ends: (ClientConnection, Judged),
 }
 
 async fn udp_pair() -> (UdpSocket, UdpSocket) {

@@ -5,11 +5,10 @@ use hitotsu_tunnel::client::{ClientConnection, ClientUdpFlow};
 use hitotsu_tunnel::datagram::{Sent, UdpFlow, UdpOptions};
 use hitotsu_tunnel::dialer::Preference;
 use hitotsu_tunnel::fault::{FlowError, OpenError, ResetReason};
-use hitotsu_tunnel::listener::Handshaken;
 use hitotsu_tunnel::server::{Exchange, Request};
 use http::{HeaderMap, Response};
 
-use crate::world::{World, exchange};
+use crate::world::{Judged, World, exchange};
 
 over_h3_and_h2! {
     datagrams_go_both_ways
@@ -19,7 +18,7 @@ over_h3_and_h2! {
     many_flows_keep_their_datagrams_apart
 }
 
-async fn udp_flow(client: &ClientConnection, server: &Handshaken, options: UdpOptions) -> (UdpFlow, UdpFlow) {
+async fn udp_flow(client: &ClientConnection, server: &Judged, options: UdpOptions) -> (UdpFlow, UdpFlow) {
     let opening = client.open_udp("2001:db8::53", 53, HeaderMap::new(), options);
     let accepting = async {
         let Exchange { stream, request: Request::Udp { host, port, pending, .. } } = exchange(server).await else {

@@ -9,7 +9,7 @@ use hitotsu_tunnel::crypto;
 use hitotsu_tunnel::dialer::{DialConfig, Dialer, Preference};
 use hitotsu_tunnel::flow::{FlowRecv, FlowSend};
 use hitotsu_tunnel::listener::{Arrival, HandshakeLimits, Handshaken, Listener, ListenerConfig};
-use hitotsu_tunnel::server::{Exchange, Request};
+use hitotsu_tunnel::server::{Exchange, Request, ServerConnection, TransportKind, Unjudged};
 use http::HeaderMap;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::RootCertStore;
@@ -56,6 +56,16 @@ impl Authority {
     }
 }
 
+/// The gateway's end of a connection, judged.
+pub struct Judged {
+    pub peer_certificates: Vec<CertificateDer<'static>>,
+    pub binding: [u8; 32],
+    pub remote: SocketAddr,
+    pub local: SocketAddr,
+    pub transport: TransportKind,
+    pub connection: ServerConnection,
+}
+
 /// A gateway that listens, and everything to reach it.
 pub struct World {
     pub authority: Authority,
@@ -84,15 +94,30 @@ impl World {
     }
 
     /// A connected pair.
-    pub async fn pair(&self, preference: Preference) -> (ClientConnection, Handshaken) {
+    pub async fn pair(&self, preference: Preference) -> (ClientConnection, Judged) {
         let dialer = Dialer::new(self.dial_config(preference)).unwrap();
         let (client, server) = tokio::join!(dialer.dial(), self.arrival());
         (client.unwrap(), server)
     }
 
-    pub async fn arrival(&self) -> Handshaken {
+    /// A connected pair whose client the gateway does not want.
+    pub async fn refused_pair(&self, preference: Preference) -> (ClientConnection, Judged) {
+        let dialer = Dialer::new(self.dial_config(preference)).unwrap();
+        let (client, server) = tokio::join!(dialer.dial(), self.judged(Unjudged::refuse));
+        (client.unwrap(), server)
+    }
+
+    /// The next connection; it is trusted.
+    pub async fn arrival(&self) -> Judged {
+        self.judged(Unjudged::trust).await
+    }
+
+    async fn judged(&self, judge: impl FnOnce(Unjudged) -> ServerConnection) -> Judged {
         match self.listener.accept().await.unwrap() {
-            Arrival::Connection(handshaken) => *handshaken,
+            Arrival::Connection(handshaken) => {
+                let Handshaken { peer_certificates, binding, remote, local, transport, connection } = *handshaken;
+                Judged { peer_certificates, binding, remote, local, transport, connection: judge(connection) }
+            }
             Arrival::Other { .. } => panic!("another protocol"),
         }
     }
@@ -140,14 +165,14 @@ pub fn dial_config(address: SocketAddr, tls: rustls::ClientConfig, preference: P
 }
 
 /// Opens a TCP flow and accepts it: the client's two halves and the server's.
-pub async fn flow(client: &ClientConnection, server: &Handshaken) -> ((FlowSend, FlowRecv), (FlowSend, FlowRecv)) {
+pub async fn flow(client: &ClientConnection, server: &Judged) -> ((FlowSend, FlowRecv), (FlowSend, FlowRecv)) {
     let ClientFlow { send, response, .. } = client.open_tcp("files.test:443", HeaderMap::new()).await.unwrap();
     let accepted = accept(server).await;
     let (_, recv) = response.ready().await.unwrap();
     ((send, recv), accepted)
 }
 
-pub async fn accept(server: &Handshaken) -> (FlowSend, FlowRecv) {
+pub async fn accept(server: &Judged) -> (FlowSend, FlowRecv) {
     let Exchange { request: Request::Tcp { authority, pending, .. }, .. } = exchange(server).await else {
         panic!("not a TCP flow")
     };
@@ -155,7 +180,7 @@ pub async fn accept(server: &Handshaken) -> (FlowSend, FlowRecv) {
     pending.accept(HeaderMap::new()).await.unwrap()
 }
 
-pub async fn exchange(server: &Handshaken) -> Exchange {
+pub async fn exchange(server: &Judged) -> Exchange {
     server.connection.next_exchange().await.expect("the connection is over")
 }
 

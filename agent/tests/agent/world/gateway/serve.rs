@@ -47,10 +47,10 @@ struct Served {
 pub(super) async fn connection(shared: Arc<Shared>, handshaken: Handshaken) {
     let peer = verify_peer(&handshaken.peer_certificates, &shared.trust, clock::now()).unwrap();
     let (notices, told) = mpsc::unbounded_channel();
-    let connection = handshaken.connection.clone();
+    let connection = handshaken.connection.trust();
     let number = {
         let mut live = shared.live.lock().unwrap();
-        live.push(Live { connection: handshaken.connection, notices });
+        live.push(Live { connection: connection.clone(), notices });
         live.len() - 1
     };
     let served = Arc::new(Served {
