@@ -106,9 +106,9 @@ async fn a_client_without_ml_kem_is_served(preference: Preference) {
 
 /// Counts full handshakes: resumed ones are not verified again by rustls.
 #[derive(Debug)]
-struct Counting {
-    inner: Arc<dyn ClientCertVerifier>,
-    full: Arc<AtomicUsize>,
+pub struct Counting {
+    pub inner: Arc<dyn ClientCertVerifier>,
+    pub full: Arc<AtomicUsize>,
 }
 
 impl ClientCertVerifier for Counting {

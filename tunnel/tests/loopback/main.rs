@@ -31,6 +31,7 @@ mod world;
 
 mod control;
 mod door;
+mod early_data;
 mod h1;
 mod handshake;
 mod hostile;
