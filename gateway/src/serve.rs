@@ -117,6 +117,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
         exporter_label: ATTEST_EXPORTER_LABEL,
         other: Some(OtherProtocol { alpn: ENROL_ALPN, tls: credentials.enrol_tls }),
         worker: 0,
+        reset_key: credentials::reset_key(&config.database.with_file_name(credentials::RESET_KEY))?,
         handshakes: HandshakeLimits::default(),
     })
     .await?;

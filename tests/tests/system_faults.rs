@@ -14,7 +14,7 @@ use hitotsu_tests::systems;
 use hitotsu_tests::world::World;
 use hitotsu_tunnel::datagram::UdpOptions;
 use hitotsu_tunnel::dialer::Preference;
-use hitotsu_tunnel::fault::OpenError;
+use hitotsu_tunnel::fault::{Closed, OpenError};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -224,4 +224,19 @@ async fn a_draining_gateway_lets_open_flows_end_and_takes_nothing_new() {
     drop((send, recv));
     let status = timeout(PATIENCE, stopping).await.expect("it stops").expect("joined");
     assert!(status.success(), "{status}");
+}
+
+#[tokio::test]
+async fn a_restarted_gateway_tells_an_idle_device_at_its_next_packet_that_it_forgot_the_connection() {
+    let mut world = World::new(&TestBundle::new().files()).await;
+    let connected = world.enrol(PERSON).await.connect().await;
+    world.kill_gateway().await;
+    world.start_gateway().await;
+    let path = format!("{}/alive", hitotsu_model::control::CONTROL_PATH);
+    let begun = std::time::Instant::now();
+    let packet = connected.connection.request(http::Method::GET, &path, http::HeaderMap::new(), Bytes::new());
+    timeout(Duration::from_secs(3), packet).await.expect("well below the idle time").expect_err("it is forgotten");
+    let closed = timeout(PATIENCE, connected.connection.closed()).await.expect("it is over");
+    assert!(matches!(closed, Closed::Forgotten), "{closed}");
+    eprintln!("noticed after {:?}", begun.elapsed());
 }

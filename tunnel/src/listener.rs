@@ -34,6 +34,9 @@ pub struct ListenerConfig {
     pub other: Option<OtherProtocol>,
     /// This worker's number, carried in connection ids so that packets can be steered to it.
     pub worker: u8,
+    /// From this the tokens of stateless resets are made (RFC 9000 §10.3.2). The same key after a restart lets peers of the
+    /// dead process learn at once that it forgot them; whoever has it can end connections.
+    pub reset_key: [u8; 32],
     /// Bounds on handshakes.
     pub handshakes: HandshakeLimits,
 }

@@ -7,6 +7,7 @@ use hitotsu_pki::key::PrivateKey;
 use hitotsu_pki::tls::{ClientVerifier, certified_key};
 use hitotsu_pki::trust::Trust;
 use hitotsu_tunnel::crypto;
+use ring::rand::{SecureRandom, SystemRandom};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::SingleCertAndKey;
@@ -15,6 +16,7 @@ use rustls_pki_types::pem::PemObject;
 use secrecy::SecretString;
 
 use crate::config::Config;
+use crate::files::write_private;
 
 /// A certificate or key that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +73,25 @@ pub(crate) fn load(config: &Config) -> Result<Credentials, CredentialError> {
     enrol_tls.send_tls13_tickets = 0;
     let client_verifier = Arc::new(ClientVerifier::new(trust.clone()));
     Ok(Credentials { trust, client_verifier, certificates, enrol_tls: Arc::new(enrol_tls) })
+}
+
+/// Name of the file, beside the database, that holds the key of stateless resets.
+pub(crate) const RESET_KEY: &str = "reset.key";
+
+/// The key of stateless resets: made at the first start, the same ever after, so that a restarted gateway can tell the
+/// agents of the one that died that it forgot them. A disk that does not keep it costs them only that.
+pub(crate) fn reset_key(path: &Path) -> Result<[u8; 32], CredentialError> {
+    if let Ok(kept) = std::fs::read(path)
+        && let Ok(key) = kept.try_into()
+    {
+        return Ok(key);
+    }
+    let mut key = [0; 32];
+    SystemRandom::new().fill(&mut key).map_err(|_| content(path, "the system gives no randomness"))?;
+    if let Err(error) = write_private(path, &key) {
+        tracing::warn!(%error, "the key of stateless resets is not kept; after a restart agents take seconds to notice");
+    }
+    Ok(key)
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CredentialError> {

@@ -42,7 +42,8 @@ impl Acceptor {
             .incoming_buffer_size_total(limits::INCOMING_OCTETS_MAX * limits::INCOMING_MAX as u64)
             .migration(true);
         let worker = config.worker;
-        let mut ids = EndpointConfig::default();
+        let reset_key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &config.reset_key);
+        let mut ids = EndpointConfig::new(Arc::new(reset_key));
         ids.cid_generator(move || Box::new(endpoint::WorkerIds::new(worker)));
         let bind = |source| ListenError::Bind { address: config.address, source };
         let address = socket.local_addr().map_err(bind)?;

@@ -135,6 +135,7 @@ pub fn listener_config(authority: &Authority) -> ListenerConfig {
         exporter_label: LABEL,
         other: None,
         worker: 7,
+        reset_key: [7; 32],
         handshakes: HandshakeLimits::default(),
     }
 }

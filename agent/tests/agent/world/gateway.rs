@@ -91,6 +91,7 @@ impl Gateway {
             exporter_label: ATTEST_EXPORTER_LABEL,
             other: None,
             worker: 0,
+            reset_key: [7; 32],
             handshakes: HandshakeLimits::default(),
         };
         let state = Arc::clone(&shared);
