@@ -255,3 +255,6 @@ pub(crate) fn printable(octets: &[u8]) -> String {
     let octets = octets.get(..limits::CLOSE_REASON_MAX).unwrap_or(octets);
     String::from_utf8_lossy(octets).chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::PingPong;
@@ -117,26 +118,27 @@ async fn drive(
             Err(error) if error.is_io() => farewell.unwrap_or_else(|| closed(&error)),
             Err(error) => closed(&error),
         },
-        () = keep_alive(pings, &settled) => Closed::TimedOut,
+        () = keep_alive(pings, &settled, limits::KEEP_ALIVE) => Closed::TimedOut,
         _ = link.close_wanted() => Closed::Here,
     };
     link.set_closed(reason);
 }
 
-/// Pings: the first answer shows that the server's settings have come, the others that it lives. Ends when it does not.
-async fn keep_alive(pings: Option<PingPong>, settled: &watch::Sender<bool>) {
+/// Pings: the first answer shows that the server's settings have come, the others that it lives. Ends when one is not
+/// answered in the interval.
+async fn keep_alive(pings: Option<PingPong>, settled: &watch::Sender<bool>, interval: Duration) {
     let Some(mut pings) = pings else { return std::future::pending().await };
     loop {
         if pings.send_ping(h2::Ping::opaque()).is_err() {
             return std::future::pending().await;
         }
-        match tokio::time::timeout(limits::KEEP_ALIVE, poll_fn(|cx| pings.poll_pong(cx))).await {
+        match tokio::time::timeout(interval, poll_fn(|cx| pings.poll_pong(cx))).await {
             Ok(Ok(_)) => drop(settled.send_replace(true)),
             // The connection's own end says more.
             Ok(Err(_)) => return std::future::pending().await,
             Err(_) => return,
         }
-        tokio::time::sleep(limits::KEEP_ALIVE).await;
+        tokio::time::sleep(interval).await;
     }
 }
 
@@ -163,4 +165,55 @@ fn request(head: &RequestHead) -> Option<Request<()>> {
 
 fn located(scheme: &str, authority: &str, path: &str) -> Option<Uri> {
     Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::DuplexStream;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// The client's pings, and a server that answers while it is polled.
+    async fn pair() -> (PingPong, impl Future, h2::server::Connection<DuplexStream, Bytes>) {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let (client, server) = tokio::join!(h2::client::handshake(near), h2::server::handshake(far));
+        let (sender, mut connection): (SendRequest<Bytes>, _) = client.unwrap();
+        let pings = connection.ping_pong().unwrap();
+        let driving = async move {
+            let _sender = sender;
+            let _ = connection.await;
+        };
+        (pings, driving, server.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_answers_no_ping_is_dead() {
+        let (pings, driving, _silent) = pair().await;
+        let settled = watch::Sender::new(false);
+
+        let noticed = async {
+            tokio::select! {
+                () = keep_alive(Some(pings), &settled, Duration::from_millis(50)) => {}
+                _ = driving => panic!("the connection ended by itself"),
+            }
+        };
+
+        timeout(Duration::from_secs(10), noticed).await.expect("nobody noticed");
+        assert!(!*settled.borrow());
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_answers_pings_lives() {
+        let (pings, driving, mut server) = pair().await;
+        let settled = watch::Sender::new(false);
+        let mut answered = settled.subscribe();
+
+        tokio::select! {
+            _ = answered.wait_for(|settled| *settled) => {}
+            () = keep_alive(Some(pings), &settled, Duration::from_secs(10)) => panic!("it was taken for dead"),
+            _ = driving => panic!("the connection ended by itself"),
+            _ = poll_fn(|cx| server.poll_closed(cx)) => panic!("the gateway ended by itself"),
+        }
+    }
 }
