@@ -85,7 +85,7 @@ pub const EXCHANGES_WAITING_MAX: usize = 64;
 /// most heads are shorter.
 pub const HEAD_READ_OCTETS: usize = 1024;
 
-/// How long a peer may take from opening a stream to the end of its request's head.
+/// How long a peer may take from the beginning of its request's head, or of its stream, to the end of the head.
 pub const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a connection of HTTP/1.1 may be silent between requests.
@@ -138,6 +138,9 @@ pub const IDLE: Duration = Duration::from_secs(60);
 
 /// The agent sends at least this often: UDP mappings of home routers live 30 s and more.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// How long a closing connection over TCP may take to send what it has to say.
+pub const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Octets of the UDP sockets' kernel buffers, both ways: a burst of 8 MiB is 67 ms at 1 Gbit/s. Linux may grant less.
 pub const UDP_SOCKET_OCTETS: usize = 8 * 1024 * 1024;

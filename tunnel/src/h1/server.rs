@@ -1,6 +1,7 @@
 //! The gateway's side of an HTTP/1.1 connection.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use hitotsu_proto::error::Error;
@@ -9,9 +10,10 @@ use hitotsu_proto::head::{RequestForm, RequestHead};
 use http::header::CONTENT_LENGTH;
 use http::{Response, StatusCode};
 use socket2::SockRef;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 
 use super::half::{Framing, Reader, RecvHalf, SendHalf, Wire, Writer};
@@ -51,13 +53,13 @@ async fn serve(
     let mut stream = 0;
     loop {
         let request = tokio::select! {
-            request = read_head(&mut reader, &mut buffer) => request,
+            request = read_head(&mut reader, &mut buffer, (limits::H1_IDLE, limits::HEAD_PATIENCE)) => request,
             () = wire.link.drain_wanted.notified() => Ok(None),
         };
         let request = match request {
             Ok(Some(request)) => request,
             Ok(None) => {
-                let _ = writer.shutdown().await;
+                let _ = tokio::time::timeout(limits::FAREWELL, writer.shutdown()).await;
                 return Closed::Peer;
             }
             Err(HeadFault::Malformed(error)) => return turn_away(writer, &error).await,
@@ -96,7 +98,7 @@ async fn serve(
                 buffer = BytesMut::from(rest);
             }
             Ok(_) | Err(_) => {
-                let _ = writer.shutdown().await;
+                let _ = tokio::time::timeout(limits::FAREWELL, writer.shutdown()).await;
                 return Closed::Here;
             }
         }
@@ -108,18 +110,25 @@ enum HeadFault {
     Closed(Closed),
 }
 
-/// The next request; `None` when the peer is done.
-async fn read_head(reader: &mut Reader, buffer: &mut BytesMut) -> Result<Option<h1::Request>, HeadFault> {
-    let mut patience = limits::H1_IDLE;
+/// The next request; `None` when the peer is done. It may be silent for `idle`, and take `patience` from the first octet of
+/// the head to its last, however it spreads them.
+async fn read_head(
+    reader: &mut (impl AsyncRead + Unpin),
+    buffer: &mut BytesMut,
+    (idle, patience): (Duration, Duration),
+) -> Result<Option<h1::Request>, HeadFault> {
+    let mut deadline = Instant::now() + idle;
+    let mut begun = false;
     loop {
         if let Some(request) = h1::read_request(buffer).map_err(HeadFault::Malformed)? {
             return Ok(Some(request));
         }
-        if !buffer.is_empty() {
-            patience = limits::HEAD_PATIENCE;
+        if !begun && !buffer.is_empty() {
+            begun = true;
+            deadline = Instant::now() + patience;
         }
         // INVARIANT (head): the parser refuses a head that is over its limit.
-        match tokio::time::timeout(patience, reader.read_buf(buffer)).await {
+        match tokio::time::timeout_at(deadline, reader.read_buf(buffer)).await {
             Ok(Ok(0)) if buffer.is_empty() => return Ok(None),
             Ok(Ok(0)) => return Err(HeadFault::Closed(Closed::Network("a request was cut off".to_owned()))),
             Ok(Ok(_)) => {}
@@ -135,8 +144,12 @@ async fn turn_away(mut writer: Writer, error: &Error) -> Closed {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
     let (response, _) = message::with_length(message::bare(status));
     h1::write_response(&message::response_head(status, response.headers()), None, &mut out);
-    let _ = writer.write_all(&out).await;
-    let _ = writer.shutdown().await;
+    let told = async {
+        let _ = writer.write_all(&out).await;
+        let _ = writer.shutdown().await;
+    };
+    // A peer that does not read is not waited for.
+    let _ = tokio::time::timeout(limits::FAREWELL, told).await;
     Closed::PeerMisbehaved(error.to_string())
 }
 
@@ -175,5 +188,44 @@ impl Answer {
         let mut send = SendHalf::new(self.writer, framing, out, self.home, self.wire);
         send.flush().await?;
         Ok(FlowSend::h1(send))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use tokio::io::ReadBuf;
+    use tokio::time::{Interval, interval, timeout};
+
+    use super::*;
+
+    /// A head without end, an octet at a time.
+    struct Drip(Interval);
+
+    impl AsyncRead for Drip {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<std::io::Result<()>> {
+            self.0.poll_tick(cx).map(|_| {
+                buffer.put_slice(b"x");
+                Ok(())
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_head_that_comes_octet_by_octet_is_not_waited_for_longer_than_another() {
+        let mut drip = Drip(interval(Duration::from_millis(1)));
+        let patience = (Duration::from_secs(60), Duration::from_millis(50));
+        let mut buffer = BytesMut::new();
+
+        let read = timeout(Duration::from_secs(10), read_head(&mut drip, &mut buffer, patience)).await;
+
+        assert!(matches!(read, Ok(Err(HeadFault::Closed(Closed::TimedOut)))));
+        assert!(!buffer.is_empty());
     }
 }

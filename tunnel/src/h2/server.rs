@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::{Connection, SendResponse};
@@ -21,9 +20,6 @@ use crate::limits;
 use crate::link::Link;
 use crate::message::{self, Ask};
 use crate::server::{CloseCode, Exchange, Responder, Standing, assemble};
-
-/// How long a closing connection may take to send what it has to say.
-const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Serves until the connection is over.
 pub(crate) async fn drive(
@@ -136,7 +132,7 @@ impl Serving {
             CloseCode::ExcessiveLoad => Reason::ENHANCE_YOUR_CALM,
             CloseCode::Internal => Reason::INTERNAL_ERROR,
         });
-        let _ = tokio::time::timeout(FAREWELL, poll_fn(|cx| self.connection.poll_closed(cx))).await;
+        let _ = tokio::time::timeout(limits::FAREWELL, poll_fn(|cx| self.connection.poll_closed(cx))).await;
         Closed::Here
     }
 }

@@ -37,7 +37,10 @@ impl Demux {
             self.hold(&mut inner, datagram);
             return;
         };
-        if flow.try_send(datagram.payload).is_err() {
+        // A payload keeps the whole received batch of packets alive. What is read at once may; what waits is copied.
+        let waits = flow.capacity() < flow.max_capacity();
+        let payload = if waits { Bytes::copy_from_slice(&datagram.payload) } else { datagram.payload };
+        if flow.try_send(payload).is_err() {
             self.overflowed.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -75,7 +78,7 @@ impl Demux {
             self.unknown.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        // Copied, because a slice would keep the whole received batch of packets alive.
+        // Copied for the same reason.
         let payload = Bytes::copy_from_slice(&datagram.payload);
         inner.early.push_back((now, Datagram { payload, ..datagram }));
     }
@@ -124,6 +127,22 @@ mod tests {
 
         assert_eq!(demux.lock().early.len(), EARLY_DATAGRAMS_MAX);
         assert_eq!(demux.unknown.load(Ordering::Relaxed), 1000 - EARLY_DATAGRAMS_MAX as u64);
+    }
+
+    #[test]
+    fn datagrams_that_wait_do_not_keep_the_packets_alive_that_came_with_them() {
+        let demux = Demux::default();
+        let mut flow = demux.register(0);
+        let batch = Bytes::from(vec![7; 65_536]);
+
+        for start in 0..3 {
+            demux.deliver(Datagram { stream: 0, payload: batch.slice(start..=start) });
+        }
+
+        let _at_once = flow.try_recv().unwrap();
+        let waited = [flow.try_recv().unwrap(), flow.try_recv().unwrap()];
+        let alone = |payload: Bytes| payload.try_into_mut().is_ok();
+        assert!(waited.into_iter().all(alone));
     }
 
     #[test]
