@@ -136,9 +136,10 @@ async fn a_replayed_statement_is_refused() {
     let (_world, _echo, device) = world_with_echo().await;
     let mut connected = device.dial(Preference::QuicOnly).await.expect("dials");
     let first = sign_statement(&*device.key, &connected.statement(good_posture())).expect("signs");
-    connected.send_evidence(&first).await.expect("is believed");
+    let answered = connected.send_evidence(&first).await.expect("is believed");
+    (connected.sequence, connected.nonce) = (1, Some(answered.nonce));
+    connected.attest(good_posture()).await.expect("is believed");
     assert_eq!(connected.send_evidence(&first).await.unwrap_err().code, Code::EvidenceReplayed);
-    connected.sequence = 1;
     connected.nonce = Some("ab".repeat(32));
     let guessed = sign_statement(&*device.key, &connected.statement(good_posture())).expect("signs");
     assert_eq!(connected.send_evidence(&guessed).await.unwrap_err().code, Code::EvidenceReplayed);
