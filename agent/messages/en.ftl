@@ -174,3 +174,15 @@ check-skipped = not looked at, because of the above
 
 page-heading = This page cannot be opened
 page-help-code = Number for the help desk: { $code }
+
+### Why a command could not be done
+
+agent-answered-otherwise = The agent's answer is not of the right form; restart the agent.
+already-running = Another agent already runs with this folder; stop it first.
+control-not-yet = This command is not available on this system yet.
+control-path-too-long = The path { $path } is too long; choose a shorter folder with `--state-dir`.
+control-failed = The agent cannot be spoken to ({ $why }).
+control-other-version = The running agent is of another version; restart it ({ $version }).
+folder-not-usable = The folder { $folder } cannot be used ({ $why }).
+log-not-written = The log cannot be written ({ $why }); see whether the disk is full.
+log-not-read = The log cannot be read ({ $why }).

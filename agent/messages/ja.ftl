@@ -157,3 +157,15 @@ check-skipped = 上の問題のため、確認していません
 
 page-heading = このページは開けません
 page-help-code = お問い合わせ番号：{ $code }
+
+### コマンドが実行できなかったわけ
+
+agent-answered-otherwise = エージェントの答えが正しくありません。エージェントを起動し直してください。
+already-running = 同じフォルダを使うエージェントがすでに動いています。先に止めてください。
+control-not-yet = このOSでは、まだこのコマンドを使えません。
+control-path-too-long = フォルダの名前 { $path } が長すぎます。`--state-dir` でもっと短い場所を指定してください。
+control-failed = エージェントと通信できません（{ $why }）。
+control-other-version = 動いているエージェントの版が違います。エージェントを起動し直してください（{ $version }）。
+folder-not-usable = フォルダ { $folder } を使えません（{ $why }）。
+log-not-written = ログを書き込めません（{ $why }）。ディスクの空きを確かめてください。
+log-not-read = ログを読み取れません（{ $why }）。

@@ -32,6 +32,7 @@ use crate::limits::CERTIFICATE_LOOK_WAIT;
 use crate::registry::{Registry, RegistryCopy, Revocation};
 use crate::revocation::{Owed, RevocationAnswer};
 use crate::store::{NewEnrolCode, Store, StoreError, StoredCertificate};
+use crate::words::Words;
 
 /// Longest time that an enrolment code may be valid: a week covers a parcel to a home.
 const CODE_LIFE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -87,7 +88,19 @@ pub enum ChangeError {
     Issuer(#[from] IssuerFault),
     /// What was asked for cannot be.
     #[error("{0}")]
-    Asked(String),
+    Asked(Words),
+}
+
+impl ChangeError {
+    fn words(&self) -> Option<Words> {
+        match self {
+            Self::Audit(AuditError::Full) => Some(Words::new("not-recorded-full", &[])),
+            Self::Audit(error) => Some(Words::new("not-recorded", &[("detail", &error.to_string())])),
+            Self::Store(error) => Some(error.words()),
+            Self::Issuer(_) => Some(Words::new("issuer-failed", &[("detail", &self.to_string())])),
+            Self::Asked(words) => Some(words.clone()),
+        }
+    }
 }
 
 impl IntoResponse for ChangeError {
@@ -101,7 +114,7 @@ impl IntoResponse for ChangeError {
             Self::Store(StoreError::Missing { .. }) => StatusCode::NOT_FOUND,
             Self::Asked(_) => StatusCode::BAD_REQUEST,
         };
-        (status, Json(serde_json::json!({ "error": self.to_string() }))).into_response()
+        (status, Json(serde_json::json!({ "error": self.to_string(), "words": self.words() }))).into_response()
     }
 }
 
@@ -174,24 +187,25 @@ async fn make_enrol_code(
     State(state): State<AdminState>,
     Json(request): Json<EnrolCodeRequest>,
 ) -> Result<Json<EnrolCodeMade>, ChangeError> {
-    let asked = |text: &str| ChangeError::Asked(text.to_owned());
+    let asked = |id: &str| ChangeError::Asked(Words::new(id, &[]));
     match (request.ownership, &request.person) {
         (Ownership::SharedDesk, Some(_)) => {
-            return Err(asked("a shared desk is bound to no person; leave out `--person`"));
+            return Err(asked("code-desk-has-no-person"));
         }
         (Ownership::Issued | Ownership::Byod, None) => {
-            return Err(asked("say whose device it will be with `--person`, or use `--ownership shared-desk`"));
+            return Err(asked("code-needs-a-person"));
         }
         (Ownership::SharedDesk, None) | (Ownership::Issued | Ownership::Byod, Some(_)) => {}
     }
     let life = Duration::from_secs(request.valid_seconds);
     if life.is_zero() || life > CODE_LIFE_MAX {
-        return Err(asked("a code may be valid for one second to seven days; choose `--valid` within that"));
+        return Err(asked("code-life"));
     }
-    let secret = EnrolSecret::draw(&SystemRandom::new()).map_err(|error| ChangeError::Asked(error.to_string()))?;
+    let secret = EnrolSecret::draw(&SystemRandom::new())
+        .map_err(|error| ChangeError::Asked(Words::new("code-no-secret", &[("detail", &error.to_string())])))?;
     let secret_hash = secret.hash();
     let code = EnrolCode::new(&state.authority, &state.root, secret)
-        .map_err(|error| ChangeError::Asked(format!("{error}; check `name` and `listen` of the configuration")))?;
+        .map_err(|error| ChangeError::Asked(Words::new("code-no-address", &[("detail", &error.to_string())])))?;
     let now = clock::now();
     let new = NewEnrolCode {
         id: Uuid::new_v4().simple().to_string(),
@@ -246,7 +260,7 @@ const REASON_BYTES_MAX: usize = 500;
 fn reason(request: RevokeRequest) -> Result<String, ChangeError> {
     let reason = request.reason.trim().to_owned();
     if reason.is_empty() || reason.len() > REASON_BYTES_MAX {
-        return Err(ChangeError::Asked(format!("give a reason of 1 to {REASON_BYTES_MAX} bytes with `--reason`")));
+        return Err(ChangeError::Asked(Words::new("reason-length", &[("max", &REASON_BYTES_MAX.to_string())])));
     }
     Ok(reason)
 }
@@ -280,9 +294,8 @@ async fn revoke_certificate(
     Json(request): Json<RevokeRequest>,
 ) -> Result<Response, ChangeError> {
     let reason = reason(request)?;
-    let serial: Serial = serial
-        .parse()
-        .map_err(|_| ChangeError::Asked(format!("`{serial}` is not a serial number; see `hitotsu-gateway ca list`")))?;
+    let serial: Serial =
+        serial.parse().map_err(|_| ChangeError::Asked(Words::new("not-a-serial", &[("id", &serial)])))?;
     // Only a clear no is one: a database that does not answer keeps nobody's access.
     if let Ok(Ok(false)) = timeout(CERTIFICATE_LOOK_WAIT, state.store.has_certificate(&serial)).await {
         let list = "hitotsu-gateway ca list";
@@ -292,6 +305,5 @@ async fn revoke_certificate(
 }
 
 fn device_id(text: &str) -> Result<DeviceId, ChangeError> {
-    text.parse()
-        .map_err(|_| ChangeError::Asked(format!("`{text}` is not a device id; see `hitotsu-gateway device list`")))
+    text.parse().map_err(|_| ChangeError::Asked(Words::new("not-a-device-id", &[("id", text)])))
 }

@@ -9,6 +9,8 @@ use hitotsu_model::message::{Language, Messages};
 use serde::Serialize;
 
 use crate::config::Config;
+use crate::local::ClientError;
+use crate::words::{EN as MESSAGES_EN, JA as MESSAGES_JA};
 
 mod audit;
 mod ca;
@@ -20,9 +22,6 @@ mod issuer;
 mod policy;
 mod serve;
 mod session;
-
-const MESSAGES_JA: &str = include_str!("../messages/ja.ftl");
-const MESSAGES_EN: &str = include_str!("../messages/en.ftl");
 
 /// The remote-work access gateway.
 #[derive(Debug, Parser)]
@@ -108,6 +107,19 @@ pub(crate) enum CliError {
     /// It was asked for wrongly.
     #[error("{0}")]
     Usage(String),
+    /// The gateway did not do it.
+    #[error(transparent)]
+    Gateway(#[from] ClientError),
+}
+
+impl CliError {
+    /// For the person who typed the command.
+    fn said_in(&self, messages: &Messages) -> String {
+        match self {
+            Self::Refused(text) | Self::Usage(text) => text.clone(),
+            Self::Gateway(error) => error.words().map_or_else(|| error.to_string(), |words| words.said_in(messages)),
+        }
+    }
 }
 
 /// Parses the command line and runs the command. Exit code 0: done; 1: not done; 2: asked for wrongly.
@@ -133,10 +145,10 @@ pub fn main() -> ExitCode {
             if json {
                 eprintln!("{}", serde_json::json!({ "error": error.to_string() }));
             } else {
-                eprintln!("{}", context.text("error", &[("error", &error.to_string())]));
+                eprintln!("{}", context.text("error", &[("error", &error.said_in(&context.messages))]));
             }
             match error {
-                CliError::Refused(_) => ExitCode::from(1),
+                CliError::Refused(_) | CliError::Gateway(_) => ExitCode::from(1),
                 CliError::Usage(_) => ExitCode::from(2),
             }
         }

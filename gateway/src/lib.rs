@@ -27,7 +27,7 @@
 //! - [`issuer`] is the process that holds the issuing key; [`authorities`] are all of them, as files.
 //! - [`admin`] is what commands may ask; [`local`] is the socket that they speak to; [`operate`] is what they do with sessions and policy.
 //! - [`metrics`] are figures and health.
-//! - [`init`] makes an organisation; [`cli`] are the commands; [`files`] writes files whole or not at all.
+//! - [`init`] makes an organisation; [`cli`] are the commands, [`words`] what they say; [`files`] writes files whole or not at all.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
@@ -61,3 +61,4 @@ pub mod session;
 pub mod store;
 pub mod upstream;
 pub mod watch;
+pub mod words;

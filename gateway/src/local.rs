@@ -14,6 +14,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
 use crate::files::make_private_dir;
+use crate::words::Words;
 
 /// Longest answer of a gateway to a command: 30,000 sessions with some flows each fit.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -66,8 +67,27 @@ pub enum ClientError {
     #[error("the gateway did not answer: {0}; see its log")]
     NoAnswer(String),
     /// It refused; its own words.
-    #[error("{0}")]
-    Refused(String),
+    #[error("{error}")]
+    Refused {
+        /// In English.
+        error: String,
+        /// As a sentence that has a name, where it has one.
+        words: Option<Words>,
+    },
+}
+
+impl ClientError {
+    /// The sentence, where it has a name.
+    #[must_use]
+    pub fn words(&self) -> Option<Words> {
+        match self {
+            Self::NotRunning { path, .. } => {
+                Some(Words::new("gateway-not-running", &[("path", &path.display().to_string())]))
+            }
+            Self::NoAnswer(detail) => Some(Words::new("gateway-no-answer", &[("detail", detail)])),
+            Self::Refused { words, .. } => words.clone(),
+        }
+    }
 }
 
 /// Speaks to a running gateway.
@@ -147,7 +167,8 @@ fn answer(status: StatusCode, body: &[u8]) -> Result<Value, ClientError> {
         return Ok(value);
     }
     let said = value.get("error").and_then(Value::as_str).map(str::to_owned);
-    Err(ClientError::Refused(said.unwrap_or_else(|| format!("the gateway answered {status}"))))
+    let words = value.get("words").and_then(|words| serde_json::from_value(words.clone()).ok());
+    Err(ClientError::Refused { error: said.unwrap_or_else(|| format!("the gateway answered {status}")), words })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What security staff do with a running gateway: see and end sessions, reload and explain policy.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,6 +26,7 @@ use crate::control::ask_to_attest;
 use crate::gateway::Gateway;
 use crate::session::Session;
 use crate::watch::end_session;
+use crate::words::Words;
 
 /// The routes, to be merged into the admin socket's.
 pub fn router(gateway: Arc<Gateway>) -> Router {
@@ -33,6 +35,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/sessions/{id}/kill", post(kill))
         .route("/v1/policy/reload", post(reload))
         .route("/v1/policy/explain", post(explain))
+        .route("/v1/policy/people/{id}", get(person))
         .with_state(gateway)
 }
 
@@ -111,15 +114,23 @@ fn row(session: &Session, now: Timestamp) -> SessionRow {
 pub struct Failure {
     /// What is wrong and how to mend it.
     pub error: String,
+    /// The same as a sentence that has a name, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<Words>,
 }
 
 fn failure(status: StatusCode, error: impl ToString) -> Response {
-    (status, Json(Failure { error: error.to_string() })).into_response()
+    (status, Json(Failure { error: error.to_string(), words: None })).into_response()
+}
+
+fn told(status: StatusCode, id: &str, arguments: &[(&str, &str)]) -> Response {
+    let words = Words::new(id, arguments);
+    (status, Json(Failure { error: words.to_string(), words: Some(words) })).into_response()
 }
 
 async fn kill(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>) -> Response {
     let Ok(id) = id.parse::<SessionId>() else {
-        return failure(StatusCode::BAD_REQUEST, format!("`{id}` is not a session id; see `session list`"));
+        return told(StatusCode::BAD_REQUEST, "not-a-session-id", &[("id", &id)]);
     };
     match gateway.live.session(id) {
         Some(session) => {
@@ -127,7 +138,7 @@ async fn kill(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>) -> Re
             end_session(&gateway, &session, Code::SessionKilled);
             Json(serde_json::json!({ "session": id, "flows_cut": flows })).into_response()
         }
-        None => failure(StatusCode::NOT_FOUND, format!("there is no session `{id}`; it may have ended already")),
+        None => told(StatusCode::NOT_FOUND, "no-such-session", &[("id", &id.to_string())]),
     }
 }
 
@@ -200,6 +211,20 @@ pub async fn reload_policy(gateway: &Arc<Gateway>) -> Result<Reloaded, ReloadErr
     Ok(Reloaded { bundle: version, before })
 }
 
+/// Whether the rules in effect know a person.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PersonKnown {
+    /// They do.
+    pub known: bool,
+    /// The file of the bundle that lists people.
+    pub file: PathBuf,
+}
+
+async fn person(State(gateway): State<Arc<Gateway>>, Path(id): Path<PersonId>) -> Json<PersonKnown> {
+    let known = gateway.bundle().person(&id).is_some();
+    Json(PersonKnown { known, file: gateway.bundle_dir.join("people.toml") })
+}
+
 /// A question about the rules.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ExplainRequest {
@@ -226,7 +251,7 @@ async fn explain(State(gateway): State<Arc<Gateway>>, Json(request): Json<Explai
     let session = gateway.live.sessions().into_iter().find(|session| session.identity.device() == request.device);
     let resources: Vec<ResourceId> = bundle.named(&request.target).into_iter().cloned().collect();
     if resources.is_empty() {
-        return failure(StatusCode::NOT_FOUND, format!("no system of the bundle is reached by `{}`", request.target));
+        return told(StatusCode::NOT_FOUND, "explain-no-system", &[("target", &request.target.to_string())]);
     }
     let explanations = match &session {
         Some(session) => {
@@ -236,7 +261,11 @@ async fn explain(State(gateway): State<Arc<Gateway>>, Json(request): Json<Explai
         None => match absent(&gateway, &bundle, request.device) {
             Some(subject) => resources.iter().map(|id| bundle.explain(&subject, id, now)).collect(),
             None => {
-                return failure(StatusCode::NOT_FOUND, format!("device `{}` is not on record", request.device));
+                return told(
+                    StatusCode::NOT_FOUND,
+                    "no-such-device",
+                    &[("id", &request.device.to_string()), ("list", "hitotsu-gateway device list")],
+                );
             }
         },
     };

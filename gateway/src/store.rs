@@ -15,6 +15,7 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::registry::{Device, RegistrySnapshot};
+use crate::words::Words;
 
 mod codes;
 mod rows;
@@ -57,6 +58,22 @@ pub enum StoreError {
         /// The command that lists them.
         list: &'static str,
     },
+}
+
+impl StoreError {
+    /// As a sentence that has a name.
+    #[must_use]
+    pub fn words(&self) -> Words {
+        match self {
+            Self::Unavailable(detail) => Words::new("store-unavailable", &[("detail", detail)]),
+            Self::Lost(path) => Words::new("store-lost", &[("path", &path.display().to_string())]),
+            Self::Content { what, value } => Words::new("store-content", &[("what", what), ("value", value)]),
+            Self::Missing { what, id, list } => Words::new(
+                if *what == "device" { "no-such-device" } else { "no-such-certificate" },
+                &[("id", id), ("list", list)],
+            ),
+        }
+    }
 }
 
 impl From<sqlx::Error> for StoreError {

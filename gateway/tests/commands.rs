@@ -117,11 +117,38 @@ fn wrong_commands_say_what_to_do_instead() {
         (&["ca", "revoke", "4a01"][..], "there is no certificate `4a01`; see `hitotsu-gateway ca list`"),
         (&["device", "revoke", "6ba7b810-9dad-41d1-80b4-00c04fd430c8"][..], "there is no device"),
         (&["enrol-code", "--ownership", "shared-desk", "--person", "p-1"][..], "leave out `--person`"),
-        (&["enrol-code", "--person", "p-1", "--valid", "30d"][..], "choose `--valid` within that"),
+        (&["enrol-code", "--person", "p-1001", "--valid", "30d"][..], "choose `--valid` within that"),
+        (&["enrol-code", "--person", "p-9999"][..], "policy/people.toml` and run `hitotsu-gateway policy reload`"),
     ] {
         let said = org.refused(command);
         assert!(said.contains(words), "{command:?}: {said}");
     }
+}
+
+#[test]
+fn a_code_for_a_person_whom_the_policy_does_not_know_is_made_only_when_that_is_meant() {
+    let org = Org::new();
+    let _gateway = org.serve();
+    org.refused(&["enrol-code", "--person", "p-9999"]);
+    assert!(org.json(&["enrol-code", "--person", "p-9999", "--unlisted"])["code"].is_string());
+}
+
+#[test]
+fn what_a_person_reads_is_in_their_language_wherever_it_comes_from() {
+    let org = Org::new();
+    let said = |arguments: &[&str]| {
+        let mut command = program();
+        command.args(["--lang", "ja", "--config"]).arg(org.root().join("gateway.toml")).args(arguments);
+        let output = command.output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(said(&["session", "list"]).contains("ゲートウェイが動いていません"), "of the command itself");
+    let _gateway = org.serve();
+    let answered = said(&["device", "revoke", "6ba7b810-9dad-41d1-80b4-00c04fd430c8"]);
+    assert!(answered.contains("登録されていません") && answered.contains("device list"), "of the gateway: {answered}");
+    assert!(said(&["ca", "issue", "--profile", "device", "--out", "x"]).contains("登録コードを作って"));
+    assert!(said(&["enrol-code", "--person", "p-9999"]).contains("people.toml"));
 }
 
 #[test]

@@ -60,11 +60,11 @@ async fn policy_explain_says_of_a_device_which_rule_asked_for_what_and_found_wha
 
     let (code, _, errors) = world.words(&["policy", "explain", "--device", &id, "nowhere.test.internal:443"]).await;
     assert_eq!(code, 1);
-    assert!(errors.contains("no system of the bundle is reached by `nowhere.test.internal:443/tcp`"), "{errors}");
+    assert!(errors.contains("ポリシーには、nowhere.test.internal:443/tcp で使うシステムがありません。"), "{errors}");
     let nobody = uuid::Uuid::new_v4().to_string();
     let (code, _, errors) = world.words(&["policy", "explain", "--device", &nobody, &target]).await;
     assert_eq!(code, 1);
-    assert!(errors.contains(&format!("device `{nobody}` is not on record")), "{errors}");
+    assert!(errors.contains(&format!("端末 {nobody} は登録されていません。")), "{errors}");
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn device_show_tells_the_standing_of_a_device_and_of_each_certificate() {
     let nobody = uuid::Uuid::new_v4().to_string();
     let (code, _, errors) = world.words(&["device", "show", &nobody]).await;
     assert_eq!(code, 1);
-    assert!(errors.contains(&format!("there is no device `{nobody}`; see `hitotsu-gateway device list`")), "{errors}");
+    assert!(errors.contains(&format!("端末 {nobody} は登録されていません。`hitotsu-gateway device list`")), "{errors}");
 }
 
 #[tokio::test]

@@ -186,8 +186,8 @@ async fn a_locked_database_stops_no_enrolled_device() {
     assert_eq!(refused.remedy, "しばらく待って、もう一度試してください。");
     let (exit, said, errors) = world.words(&["enrol-code", "--person", PERSON]).await;
     assert_eq!((exit, said.as_str()), (1, ""), "no code is shown that the database does not have");
-    assert!(errors.starts_with("エラー: the database does not answer: "), "{errors}");
-    assert!(errors.ends_with("; see whether another program holds it or its disk is full\n"), "{errors}");
+    assert!(errors.starts_with("エラー: データベースが応答しません("), "{errors}");
+    assert!(errors.ends_with("ディスクに空きがあるか確かめてください。\n"), "{errors}");
     holder.kill().await;
     world.enrol_code(Some(PERSON), "issued").await;
     world.redeem(&code, key).await.expect("the code is still good");

@@ -14,7 +14,9 @@ pub(super) async fn catalogue(state_dir: &Path, output: &Output) -> End {
     let (catalogue, fresh) = match ask(state_dir, &Ask::Catalogue).await {
         Ok(Answer::Catalogue { catalogue, fresh }) => (catalogue, fresh),
         Ok(Answer::Problem(problem)) => return output.problem(&problem),
-        Ok(Answer::Status(_) | Answer::Why { .. }) => return output.failure("the agent answered something else"),
+        Ok(Answer::Status(_) | Answer::Why { .. }) => {
+            return output.failure(&output.text("agent-answered-otherwise", &[]));
+        }
         Err(error) => return output.not_answered(&error),
     };
     if output.json {

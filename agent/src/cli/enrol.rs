@@ -29,7 +29,7 @@ pub(super) async fn enrol(state_dir: &Path, code: &str, again: bool, output: &Ou
         }
     };
     if let Err(error) = prepare(state_dir) {
-        return output.failure(&format!("cannot use `{}`: {error}", state_dir.display()));
+        return output.cannot_use(state_dir, &error);
     }
     let existing = if again { Existing::Replace } else { Existing::Keep };
     let store = FileStore::new(state_dir.to_owned());

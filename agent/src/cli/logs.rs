@@ -14,6 +14,6 @@ pub(super) fn logs(state_dir: &Path, count: usize, output: &Output) -> End {
             }
             End::Well
         }
-        Err(error) => output.failure(&format!("cannot read the log: {error}")),
+        Err(error) => output.failure(&output.text("log-not-read", &[("why", &error.to_string())])),
     }
 }

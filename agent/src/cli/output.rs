@@ -1,6 +1,7 @@
 //! Writing for people and for programs.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,8 +100,26 @@ impl Output {
             | ControlError::NotYet
             | ControlError::PathTooLong(_)
             | ControlError::Io(_)
-            | ControlError::OtherVersion(_) => self.failure(&error.to_string()),
+            | ControlError::OtherVersion(_) => self.failure(&self.control_failed(error)),
         }
+    }
+
+    /// Why the local control does not work, in this command's language.
+    pub(super) fn control_failed(&self, error: &ControlError) -> String {
+        match error {
+            ControlError::NotRunning => self.text("not-running", &[]),
+            ControlError::AlreadyRunning => self.text("already-running", &[]),
+            ControlError::NotYet => self.text("control-not-yet", &[]),
+            ControlError::PathTooLong(path) => self.text("control-path-too-long", &[("path", path)]),
+            ControlError::Io(error) => self.text("control-failed", &[("why", &error.to_string())]),
+            ControlError::OtherVersion(version) => self.text("control-other-version", &[("version", version)]),
+        }
+    }
+
+    /// The state directory cannot be used.
+    pub(super) fn cannot_use(&self, folder: &Path, error: &io::Error) -> End {
+        let folder = folder.display().to_string();
+        self.failure(&self.text("folder-not-usable", &[("folder", &folder), ("why", &error.to_string())]))
     }
 
     /// Text that means well.

@@ -15,13 +15,13 @@ use crate::{logs, platform, process};
 
 pub(super) async fn run(state_dir: &Path, output: &Output) -> End {
     if let Err(error) = super::enrol::prepare(state_dir) {
-        return output.failure(&format!("cannot use `{}`: {error}", state_dir.display()));
+        return output.cannot_use(state_dir, &error);
     }
     if let Err(error) = platform::check_private(state_dir) {
         return output.failure(&error.to_string());
     }
     if let Err(error) = logs::start(state_dir) {
-        return output.failure(&format!("cannot write the log: {error}"));
+        return output.failure(&output.text("log-not-written", &[("why", &error.to_string())]));
     }
     let agent = match Agent::start(state_dir, Arc::clone(&output.messages)).await {
         Ok(agent) => agent,

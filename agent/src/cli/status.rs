@@ -14,7 +14,7 @@ pub(super) async fn status(state_dir: &Path, output: &Output) -> End {
         Ok(Answer::Status(status)) => status,
         Ok(Answer::Problem(problem)) => return output.problem(&problem),
         Ok(Answer::Catalogue { .. } | Answer::Why { .. }) => {
-            return output.failure("the agent answered something else");
+            return output.failure(&output.text("agent-answered-otherwise", &[]));
         }
         Err(error) => return output.not_answered(&error),
     };

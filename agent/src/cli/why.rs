@@ -22,7 +22,9 @@ pub(super) async fn why(state_dir: &Path, target: &str, udp: bool, output: &Outp
     let (why, fresh) = match ask(state_dir, &Ask::Why { target }).await {
         Ok(Answer::Why { why, fresh }) => (why, fresh),
         Ok(Answer::Problem(problem)) => return output.problem(&problem),
-        Ok(Answer::Status(_) | Answer::Catalogue { .. }) => return output.failure("the agent answered something else"),
+        Ok(Answer::Status(_) | Answer::Catalogue { .. }) => {
+            return output.failure(&output.text("agent-answered-otherwise", &[]));
+        }
         Err(error) => return output.not_answered(&error),
     };
     if output.json {

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::issuer::{CrlRequest, IssueRequest, Issued};
 use crate::registry::Device;
 use crate::store::StoredCertificate;
+use crate::words::Words;
 
 /// A certificate that a command issued with an authority's key, to be put on record.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -63,7 +64,7 @@ impl AdminState {
         if let Some(holder) = &request.holder
             && (holder.id != certificate.holder || holder.profile != certificate.profile)
         {
-            return Err(ChangeError::Asked("the certificate's holder is another one".to_owned()));
+            return Err(ChangeError::Asked(Words::new("ca-other-holder", &[])));
         }
         let _one_at_a_time = self.changing.lock().await;
         self.record(AuditEvent::CertificateIssued {
@@ -88,9 +89,9 @@ impl AdminState {
     pub async fn issue_relay(&self, request: RelayRequest) -> Result<Issued, ChangeError> {
         let csr = BASE64
             .decode(request.csr.as_bytes())
-            .map_err(|_| ChangeError::Asked("the certificate request is not Base64".to_owned()))?;
+            .map_err(|_| ChangeError::Asked(Words::new("ca-request-not-base64", &[])))?;
         if request.holder.profile != Profile::Relay {
-            return Err(ChangeError::Asked("only relays get their certificate this way".to_owned()));
+            return Err(ChangeError::Asked(Words::new("ca-relays-only", &[])));
         }
         let wanted =
             IssueRequest { profile: Profile::Relay, holder: request.holder.id, level: request.holder.level, csr };
@@ -157,7 +158,7 @@ pub(super) async fn crl(
     Json(asked): Json<CrlAsked>,
 ) -> Result<Json<CrlMade>, ChangeError> {
     let kind = CaKind::ALL.into_iter().find(|known| known.as_str() == kind);
-    let kind = kind.ok_or_else(|| ChangeError::Asked("use `devices`, `gateways` or `staff`".to_owned()))?;
+    let kind = kind.ok_or_else(|| ChangeError::Asked(Words::new("ca-kinds", &[])))?;
     let (number, entries) = state.revocations(kind).await?;
     let der = match kind {
         CaKind::Devices => {

@@ -110,7 +110,9 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<ExitCode,
     match command {
         Command::Init { dir, org, hosts } => {
             if dir.exists() && std::fs::read_dir(&dir).map_err(refused)?.next().is_some() {
-                return Err(CliError::Refused(format!("`{}` is not empty; choose another folder", dir.display())));
+                return Err(CliError::Refused(
+                    context.text("folder-not-empty", &[("folder", &dir.display().to_string())]),
+                ));
             }
             let (folder, offline) = (dir.join("authorities"), dir.join("offline-root"));
             authorities::create(&folder, &offline, &org, &hosts, clock::now()).map_err(refused)?;
@@ -123,7 +125,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<ExitCode,
         Command::Revoke { serial, reason } => {
             let client = Client::new(&context.config()?.admin_socket);
             let request = serde_json::to_value(RevokeRequest { reason }).map_err(refused)?;
-            let answer = client.post(&format!("/v1/certificates/{serial}/revoke"), &request).await.map_err(refused)?;
+            let answer = client.post(&format!("/v1/certificates/{serial}/revoke"), &request).await?;
             let answer = serde_json::from_value(answer).map_err(refused)?;
             let done = || context.text("ca-revoked", &[("serial", serial.as_str())]);
             context.say(&answer, || with_what_is_owed(done(), &answer, context))?;

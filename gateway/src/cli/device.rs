@@ -36,7 +36,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<ExitCode,
     let client = Client::new(&context.config()?.admin_socket);
     match command {
         Command::List => {
-            let answer = client.get("/v1/devices").await.map_err(refused)?;
+            let answer = client.get("/v1/devices").await?;
             let devices: Vec<Device> = serde_json::from_value(answer).map_err(refused)?;
             context.say(&devices, || {
                 if devices.is_empty() {
@@ -46,12 +46,12 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<ExitCode,
             })?;
         }
         Command::Show { device } => {
-            let answer = client.get(&format!("/v1/devices/{device}")).await.map_err(refused)?;
+            let answer = client.get(&format!("/v1/devices/{device}")).await?;
             context.say(&answer, || shown(&answer, context))?;
         }
         Command::Revoke { device, reason } => {
             let request = serde_json::to_value(RevokeRequest { reason }).map_err(refused)?;
-            let answer = client.post(&format!("/v1/devices/{device}/revoke"), &request).await.map_err(refused)?;
+            let answer = client.post(&format!("/v1/devices/{device}/revoke"), &request).await?;
             let answer = serde_json::from_value(answer).map_err(refused)?;
             let done = || context.text("device-revoked", &[("device", &device.to_string())]);
             context.say(&answer, || with_what_is_owed(done(), &answer, context))?;

@@ -9,6 +9,7 @@ use super::session::refused;
 use super::{CliError, Context};
 use crate::admin::{EnrolCodeMade, EnrolCodeRequest};
 use crate::local::Client;
+use crate::operate::PersonKnown;
 
 /// What `enrol-code` is asked.
 #[derive(Debug, clap::Args)]
@@ -19,6 +20,9 @@ pub(crate) struct Args {
     /// Whose the device will be: `issued`, `shared-desk` or `byod`.
     #[arg(long, default_value = "issued")]
     ownership: Ownership,
+    /// Make the code though the policy in effect does not know the person yet.
+    #[arg(long)]
+    unlisted: bool,
     /// How long the code is valid: `30m`, `24h`, `7d`.
     #[arg(long, default_value = "24h", value_parser = seconds)]
     valid: u64,
@@ -40,13 +44,29 @@ fn seconds(text: &str) -> Result<u64, String> {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<ExitCode, CliError> {
     let client = Client::new(&context.config()?.admin_socket);
+    // A shared desk with a person is a mistake of its own, which the gateway names.
+    let to_check = !args.unlisted && args.ownership != Ownership::SharedDesk;
+    if let Some(person) = args.person.as_ref().filter(|_| to_check) {
+        must_be_known(person, &client, context).await?;
+    }
     let request = EnrolCodeRequest { person: args.person, ownership: args.ownership, valid_seconds: args.valid };
     let request = serde_json::to_value(request).map_err(refused)?;
-    let made = client.post("/v1/enrol-codes", &request).await.map_err(refused)?;
+    let made = client.post("/v1/enrol-codes", &request).await?;
     let made: EnrolCodeMade = serde_json::from_value(made).map_err(refused)?;
     let expires_at = made.expires_at.to_string();
     context.say(&made, || context.text("enrol-code-made", &[("code", &made.code), ("until", &expires_at)]))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A device of a person whom no rule knows opens nothing, and a mistyped id is found out only then.
+async fn must_be_known(person: &PersonId, client: &Client, context: &Context) -> Result<(), CliError> {
+    let answer = client.get(&format!("/v1/policy/people/{person}")).await?;
+    let answer: PersonKnown = serde_json::from_value(answer).map_err(refused)?;
+    if answer.known {
+        return Ok(());
+    }
+    let file = answer.file.display().to_string();
+    Err(CliError::Usage(context.text("code-unknown-person", &[("person", person.as_str()), ("file", &file)])))
 }
 
 #[cfg(test)]

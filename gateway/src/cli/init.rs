@@ -42,7 +42,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, CliError> {
     };
     let org = match args.org {
         Some(org) => org,
-        None => org_of(&args.name)?,
+        None => org_of(&args.name, context)?,
     };
     let wanted = Organisation { dir: args.dir, name: args.name, org, listen: args.listen, metrics: args.metrics, demo };
     let made = init(&wanted, clock::now()).map_err(|error| CliError::Refused(error.to_string()))?;
@@ -55,14 +55,15 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, CliError> {
 }
 
 /// `gate.kawasaki.example` belongs to `kawasaki.example`; a name without a dot to `<name>.internal`.
-fn org_of(name: &str) -> Result<OrgId, CliError> {
+fn org_of(name: &str, context: &Context) -> Result<OrgId, CliError> {
     let lower = name.to_ascii_lowercase();
     let org = match lower.split_once('.') {
         Some((_, org)) if org.contains('.') => org.to_owned(),
         Some(_) => lower,
         None => format!("{lower}.internal"),
     };
-    org.parse().map_err(|error| {
-        CliError::Usage(format!("no organisation can be made from `{name}` ({error}); give one with `--org`"))
+    org.parse::<OrgId>().map_err(|error| {
+        let detail = error.to_string();
+        CliError::Usage(context.text("init-no-org", &[("name", name), ("detail", &detail)]))
     })
 }

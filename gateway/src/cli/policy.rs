@@ -40,7 +40,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<ExitCode,
         Command::Check { dir } => check(dir, context),
         Command::Reload => {
             let client = Client::new(&context.config()?.admin_socket);
-            let answer = client.post("/v1/policy/reload", &json!({})).await.map_err(refused)?;
+            let answer = client.post("/v1/policy/reload", &json!({})).await?;
             let part = |name| answer.get(name).and_then(Value::as_str).unwrap_or("?");
             context.say(&answer, || {
                 context.text("policy-reloaded", &[("bundle", part("bundle")), ("before", part("before"))])
@@ -52,7 +52,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<ExitCode,
             let target = Target::parse(&target, transport).map_err(|error| CliError::Usage(error.to_string()))?;
             let client = Client::new(&context.config()?.admin_socket);
             let question = json!({ "device": device, "target": target });
-            let answer = client.post("/v1/policy/explain", &question).await.map_err(refused)?;
+            let answer = client.post("/v1/policy/explain", &question).await?;
             context.say(&answer, || explanation(&answer, context))?;
             Ok(ExitCode::SUCCESS)
         }

@@ -25,13 +25,12 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<ExitCode,
     let client = Client::new(&context.config()?.admin_socket);
     match command {
         Command::List => {
-            let answer = client.get("/v1/sessions").await.map_err(refused)?;
+            let answer = client.get("/v1/sessions").await?;
             let rows: Vec<SessionRow> = serde_json::from_value(answer).map_err(refused)?;
             context.say(&rows, || table(&rows, context))?;
         }
         Command::Kill { session } => {
-            let answer: Value =
-                client.post(&format!("/v1/sessions/{session}/kill"), &json!({})).await.map_err(refused)?;
+            let answer: Value = client.post(&format!("/v1/sessions/{session}/kill"), &json!({})).await?;
             let flows = answer.get("flows_cut").and_then(Value::as_u64).unwrap_or(0).to_string();
             context.say(&answer, || {
                 context.text("session-killed", &[("session", &session.to_string()), ("flows", &flows)])

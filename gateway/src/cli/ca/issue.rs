@@ -31,7 +31,7 @@ use crate::registry::Device;
 use crate::store::StoredCertificate;
 
 pub(super) async fn run(args: IssueArgs, context: &Context) -> Result<(), CliError> {
-    check(&args)?;
+    check(&args, context)?;
     let config = context.config()?;
     let key = PrivateKey::generate_p256(&SystemRandom::new()).map_err(refused)?;
     let csr = make_csr(&key).map_err(refused)?;
@@ -50,7 +50,7 @@ pub(super) async fn run(args: IssueArgs, context: &Context) -> Result<(), CliErr
     let issued = if args.profile == Profile::Relay && running {
         let request = RelayRequest { holder: holder.clone(), csr: BASE64.encode(&csr) };
         let request = serde_json::to_value(request).map_err(refused)?;
-        let answer = client.post("/v1/certificates/relay", &request).await.map_err(refused)?;
+        let answer = client.post("/v1/certificates/relay", &request).await?;
         serde_json::from_value(answer).map_err(refused)?
     } else {
         let issued = sign(&args, &config, &csr, &holder)?;
@@ -61,7 +61,7 @@ pub(super) async fn run(args: IssueArgs, context: &Context) -> Result<(), CliErr
         };
         if running {
             let request = serde_json::to_value(request).map_err(refused)?;
-            client.post("/v1/certificates", &request).await.map_err(refused)?;
+            client.post("/v1/certificates", &request).await?;
         } else {
             directly(&config).await?.record_certificate(&request).await.map_err(refused)?;
         }
@@ -77,25 +77,23 @@ pub(super) async fn run(args: IssueArgs, context: &Context) -> Result<(), CliErr
     context.say(&said, || context.text("ca-issued", &[("serial", &serial), ("until", &until), ("out", &out)]))
 }
 
-fn check(args: &IssueArgs) -> Result<(), CliError> {
+fn check(args: &IssueArgs, context: &Context) -> Result<(), CliError> {
     match args.profile {
         Profile::Device => {
-            return Err(CliError::Usage(
-                "a device gets its certificate by enrolling; make a code with `hitotsu-gateway enrol-code`".to_owned(),
-            ));
+            return Err(CliError::Usage(context.text("ca-device-enrols", &[])));
         }
         Profile::Staff if args.person.is_none() => {
-            return Err(CliError::Usage("say whose certificate it will be with `--person`".to_owned()));
+            return Err(CliError::Usage(context.text("ca-staff-needs-a-person", &[])));
         }
         Profile::Relay | Profile::Gateway | Profile::Staff => {}
     }
     if args.profile != Profile::Gateway && !args.hosts.is_empty() {
-        return Err(CliError::Usage("only a gateway has hosts; leave out `--host`".to_owned()));
+        return Err(CliError::Usage(context.text("ca-only-gateways-have-hosts", &[])));
     }
     let taken = args.out.exists() && std::fs::read_dir(&args.out).map_err(refused)?.next().is_some();
     if taken {
-        let out = args.out.display();
-        return Err(CliError::Usage(format!("`{out}` is not empty; choose another folder with `--out`")));
+        let out = args.out.display().to_string();
+        return Err(CliError::Usage(context.text("folder-not-empty", &[("folder", &out)])));
     }
     Ok(())
 }

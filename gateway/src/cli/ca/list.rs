@@ -21,7 +21,7 @@ pub(super) async fn certificates(context: &Context) -> Result<(), CliError> {
     let config = context.config()?;
     let client = Client::new(&config.admin_socket);
     let rows: Vec<StoredCertificate> = if client.is_running().await {
-        let answer = client.get("/v1/certificates").await.map_err(refused)?;
+        let answer = client.get("/v1/certificates").await?;
         serde_json::from_value(answer).map_err(refused)?
     } else {
         let store = Store::open(&config.database).await.map_err(refused)?;
@@ -50,7 +50,7 @@ pub(super) async fn revoked(kind: CaKind, out: &Path, hours: u32, context: &Cont
     let client = Client::new(&config.admin_socket);
     let made: CrlMade = if client.is_running().await {
         let asked = serde_json::to_value(CrlAsked { next_update }).map_err(refused)?;
-        let answer = client.post(&format!("/v1/crl/{}", kind.as_str()), &asked).await.map_err(refused)?;
+        let answer = client.post(&format!("/v1/crl/{}", kind.as_str()), &asked).await?;
         serde_json::from_value(answer).map_err(refused)?
     } else {
         let (number, entries) = directly(&config).await?.revocations(kind).await.map_err(refused)?;

@@ -17,13 +17,11 @@ use crate::local::Client;
 pub(super) async fn run(kind: CaKind, root: &Path, more: Vec<String>, context: &Context) -> Result<(), CliError> {
     let config = context.config()?;
     if kind != CaKind::Gateways && !more.is_empty() {
-        return Err(CliError::Usage("only the gateways' authority has hosts; leave out `--host`".to_owned()));
+        return Err(CliError::Usage(context.text("ca-only-gateways-have-hosts", &[])));
     }
     // The audit log is written by one process, and the issuer must read its new key: the gateway stands still for this.
     if Client::new(&config.admin_socket).is_running().await {
-        return Err(CliError::Refused(
-            "an authority is rotated while the gateway stands still; stop it first".to_owned(),
-        ));
+        return Err(CliError::Refused(context.text("ca-stop-first", &[])));
     }
     let state = directly(&config).await?;
     let mut names = hosts(&config.name, config.listen);
