@@ -44,7 +44,12 @@ pub(crate) struct Proofs {
 }
 
 impl ClientConnection {
-    pub(crate) fn h3(quic: quinn::Connection, endpoint: quinn::Endpoint, proofs: Proofs, authority: String) -> Self {
+    pub(crate) fn h3(
+        quic: hitotsu_quic::Connection,
+        endpoint: hitotsu_quic::Endpoint,
+        proofs: Proofs,
+        authority: String,
+    ) -> Self {
         Self::new(Link::Quic(h3::client::Client::new(quic, endpoint)), proofs, authority)
     }
 

@@ -78,7 +78,7 @@ pub(crate) fn binding<Side>(
 }
 
 /// The same of a QUIC connection.
-pub(crate) fn quic_binding(connection: &quinn::Connection, label: &[u8]) -> Option<[u8; BINDING_OCTETS]> {
+pub(crate) fn quic_binding(connection: &hitotsu_quic::Connection, label: &[u8]) -> Option<[u8; BINDING_OCTETS]> {
     let mut binding = [0; BINDING_OCTETS];
     // For exporters of TLS 1.3 no context and an empty one are the same.
     connection.export_keying_material(&mut binding, label, b"").ok()?;
@@ -86,7 +86,7 @@ pub(crate) fn quic_binding(connection: &quinn::Connection, label: &[u8]) -> Opti
 }
 
 /// The certificates that the peer of a QUIC connection has proven, its own first.
-pub(crate) fn quic_certificates(connection: &quinn::Connection) -> Option<Vec<CertificateDer<'static>>> {
+pub(crate) fn quic_certificates(connection: &hitotsu_quic::Connection) -> Option<Vec<CertificateDer<'static>>> {
     let identity = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
     Some(*identity)
 }

@@ -8,7 +8,7 @@ use hitotsu_proto::capsule::{self, CapsuleReader};
 use hitotsu_proto::datagram::{self, udp_payload};
 use hitotsu_proto::error::Error;
 use hitotsu_proto::limits::UDP_PAYLOAD_BYTES_MAX;
-use quinn::SendDatagramError;
+use hitotsu_quic::SendDatagramError;
 use tokio::sync::mpsc;
 
 use crate::fault::{FlowError, ResetReason};

@@ -1,13 +1,15 @@
-//! QUIC endpoints: sockets, transport parameters, connection ids, and what quinn's errors mean.
+//! QUIC endpoints: sockets, transport parameters, connection ids, and what QUIC's errors mean.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use quinn::congestion::{Controller, ControllerFactory, ControllerMetrics, CubicConfig};
-use quinn::{ConnectionError, ConnectionId, ConnectionIdGenerator, IdleTimeout, MtuDiscoveryConfig, TransportConfig};
-use quinn::{VarInt, rustls};
+use hitotsu_quic::congestion::{Controller, ControllerFactory, ControllerMetrics, CubicConfig};
+use hitotsu_quic::{
+    ConnectionError, ConnectionId, ConnectionIdGenerator, IdleTimeout, InvalidCid, MtuDiscoveryConfig, RttEstimator,
+    TransportConfig, TransportErrorCode, VarInt,
+};
 use ring::rand::{SecureRandom, SystemRandom};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::Notify;
@@ -91,7 +93,7 @@ pub(crate) fn route_from(remote: SocketAddr) -> io::Result<IpAddr> {
 }
 
 /// Connection ids of one worker: its number, then 9 random octets. Packets can be steered by the first octet; 72 random
-/// bits are more than the 64 that quinn's own ids have.
+/// bits are more than the 64 that quinn-proto's own ids have.
 #[derive(Debug)]
 pub(crate) struct WorkerIds {
     worker: u8,
@@ -109,17 +111,17 @@ impl WorkerIds {
 impl ConnectionIdGenerator for WorkerIds {
     fn generate_cid(&mut self) -> ConnectionId {
         let mut octets = [0; Self::LENGTH];
-        // A failure leaves zeros: a collision, which quinn notices and asks again.
+        // A failure leaves zeros: a collision, which quinn-proto notices and asks again.
         let _ = self.random.fill(&mut octets);
         let [worker, ..] = &mut octets;
         *worker = self.worker;
         ConnectionId::new(&octets)
     }
 
-    fn validate(&self, id: &ConnectionId) -> Result<(), quinn_proto::InvalidCid> {
+    fn validate(&self, id: &ConnectionId) -> Result<(), InvalidCid> {
         match id.first() {
             Some(worker) if *worker == self.worker => Ok(()),
-            Some(_) | None => Err(quinn_proto::InvalidCid),
+            Some(_) | None => Err(InvalidCid),
         }
     }
 
@@ -132,7 +134,7 @@ impl ConnectionIdGenerator for WorkerIds {
     }
 }
 
-/// Cubic that tells when quinn makes a path: quinn has no event for a peer that moves, but each path gets a controller,
+/// Cubic that tells when a path is made: quinn-proto has no event for a peer that moves, but each path gets a controller,
 /// new or cloned.
 struct PathWatch {
     moved: Arc<Notify>,
@@ -156,7 +158,7 @@ impl Controller for Watched {
         self.inner.on_sent(now, bytes, last_packet_number);
     }
 
-    fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, app_limited: bool, rtt: &quinn_proto::RttEstimator) {
+    fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, app_limited: bool, rtt: &RttEstimator) {
         self.inner.on_ack(now, sent, bytes, app_limited, rtt);
     }
 
@@ -243,7 +245,7 @@ pub(crate) fn alert_received(alert: rustls::AlertDescription) -> Closed {
 }
 
 /// The alert in a QUIC error code (RFC 9001 §4.8).
-pub(crate) fn tls_alert(code: quinn_proto::TransportErrorCode) -> Option<rustls::AlertDescription> {
+pub(crate) fn tls_alert(code: TransportErrorCode) -> Option<rustls::AlertDescription> {
     match u64::from(code) {
         code @ 0x100..=0x1ff => Some(rustls::AlertDescription::from((code & 0xff) as u8)),
         _ => None,

@@ -1,4 +1,4 @@
-//! HTTP/3 over quinn: what all streams of one connection share.
+//! HTTP/3 over QUIC: what all streams of one connection share.
 
 pub(crate) mod client;
 mod control;
@@ -15,7 +15,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use hitotsu_proto::error::{Code, Error};
 use hitotsu_proto::frame::Side;
 use hitotsu_proto::settings::Settings;
-use quinn::{ConnectionError, VarInt};
+use hitotsu_quic::{ConnectionError, VarInt};
 use tokio::sync::{Notify, watch};
 
 use self::demux::Demux;
@@ -25,7 +25,7 @@ use crate::fault::{Closed, FlowError, ResetReason};
 /// One connection, as its streams see it.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) quic: quinn::Connection,
+    pub(crate) quic: hitotsu_quic::Connection,
     side: Side,
     /// What the peer announced, once it has.
     settings: watch::Sender<Option<Settings>>,
@@ -48,7 +48,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(quic: quinn::Connection, side: Side) -> Arc<Self> {
+    pub(crate) fn new(quic: hitotsu_quic::Connection, side: Side) -> Arc<Self> {
         Arc::new(Self {
             quic,
             side,

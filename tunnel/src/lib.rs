@@ -1,7 +1,7 @@
 //! The tunnel: bytes between an agent and a gateway, over HTTP/3, HTTP/2 or HTTP/1.1.
 //!
 //! It knows nothing about people, devices or rules. Who a peer is (`hitotsu-pki`) and what it may do (`hitotsu-policy`)
-//! is decided by the programs that use it. It is the only user of quinn and h2.
+//! is decided by the programs that use it. It is the only user of h2 and of our QUIC.
 //!
 //! Modules are listed in the order in which data passes through them:
 //!
@@ -12,7 +12,7 @@
 //!          |                                    (crypto)                    |   (door)
 //!       client   open_tcp, open_udp, request                             server     exchanges: accept, refuse, respond
 //!          |                                                                |
-//!          |     h3   quinn: DATA frames, datagrams, SETTINGS, GOAWAY       |
+//!          |     h3   QUIC: DATA frames, datagrams, SETTINGS , GOAWAY       |
 //!          +---- h2   h2                                                ----+
 //!          |     h1   one flow per connection (gateway only)                |
 //!          |                                                                |

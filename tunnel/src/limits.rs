@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-// Flow control. The rule is: streams permitted x stream window <= connection window. quinn's stream window is one figure
+// Flow control. The rule is: streams permitted x stream window <= connection window. quinn-proto's stream window is one figure
 // for all streams, and a connection window that stalled streams can use up would freeze every other flow and the control
 // requests with them.
 
@@ -123,11 +123,11 @@ pub const DOOR_LOG_PAUSE: Duration = Duration::from_secs(10);
 /// Arrivals that wait to be taken from one listener.
 pub const ARRIVALS_WAITING_MAX: usize = 64;
 
-/// Initial packets that wait for the listener's decision; quinn holds their datagrams.
+/// Initial packets that wait for the listener's decision; quinn-proto holds their datagrams.
 pub const INCOMING_MAX: usize = 1024;
 
-/// Octets of datagrams that quinn holds for one of them: the first flight, which congestion control keeps to 10 packets
-/// (RFC 9002 §7.2). quinn would hold 10 MiB.
+/// Octets of datagrams that quinn-proto holds for one of them: the first flight, which congestion control keeps to 10 packets
+/// (RFC 9002 §7.2). By default it would be 10 MiB.
 pub const INCOMING_OCTETS_MAX: u64 = 16 * 1024;
 
 /// TLS sessions that can be resumed, of all clients of one listener.

@@ -115,7 +115,7 @@ pub struct Handshaken {
 #[derive(Debug)]
 pub struct Listener {
     address: SocketAddr,
-    endpoint: quinn::Endpoint,
+    endpoint: hitotsu_quic::Endpoint,
     arrivals: Mutex<mpsc::Receiver<Arrival>>,
     stop: CancellationToken,
     doors: [Arc<Door>; 2],

@@ -39,7 +39,7 @@ pub struct Unjudged {
 
 #[derive(Debug)]
 enum UnjudgedKind {
-    Quic { quic: quinn::Connection, moved: Arc<Notify> },
+    Quic { quic: hitotsu_quic::Connection, moved: Arc<Notify> },
     Tcp { stream: Box<TlsStream<TcpStream>>, link: Arc<Link>, kind: TransportKind },
 }
 
@@ -51,7 +51,7 @@ pub(crate) enum Standing {
 }
 
 impl Unjudged {
-    pub(crate) fn quic(quic: quinn::Connection, moved: Arc<Notify>) -> Self {
+    pub(crate) fn quic(quic: hitotsu_quic::Connection, moved: Arc<Notify>) -> Self {
         Self { kind: UnjudgedKind::Quic { quic, moved } }
     }
 
@@ -111,7 +111,7 @@ enum Kind {
 }
 
 impl ServerConnection {
-    fn h3(quic: quinn::Connection, moved: Arc<Notify>, standing: Standing) -> Self {
+    fn h3(quic: hitotsu_quic::Connection, moved: Arc<Notify>, standing: Standing) -> Self {
         let shared = h3::Shared::new(quic, hitotsu_proto::frame::Side::Server);
         let (sender, exchanges) = mpsc::channel(limits::EXCHANGES_WAITING_MAX);
         let driver = Task::spawn(h3::server::drive(Arc::clone(&shared), sender, standing));

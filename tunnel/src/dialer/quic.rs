@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{ConnectionError, EndpointConfig, TokioRuntime};
+use hitotsu_quic::crypto::rustls::QuicClientConfig;
+use hitotsu_quic::{ConnectionError, EndpointConfig};
 
 use super::{DialConfig, Fault, is_about_certificates, race, staggered};
 use crate::client::{ClientConnection, Proofs};
@@ -14,16 +14,16 @@ use crate::{crypto, endpoint, limits};
 /// How a dial begins.
 #[derive(Debug)]
 pub(super) struct Configs {
-    usual: quinn::ClientConfig,
+    usual: hitotsu_quic::ClientConfig,
     /// For paths that lose what is longer than QUIC's minimum.
-    narrow: quinn::ClientConfig,
+    narrow: hitotsu_quic::ClientConfig,
 }
 
 impl Configs {
     pub(super) fn new(tls: &rustls::ClientConfig) -> Result<Self, DialError> {
         let tls = crypto::client_config(tls, &[b"h3"]);
         let tls = QuicClientConfig::try_from(tls).map_err(|error| DialError::Misconfigured(error.to_string()))?;
-        let mut usual = quinn::ClientConfig::new(Arc::new(tls));
+        let mut usual = hitotsu_quic::ClientConfig::new(Arc::new(tls));
         usual.transport_config(endpoint::client_transport(limits::MTU_AT_FIRST));
         let mut narrow = usual.clone();
         narrow.transport_config(endpoint::client_transport(limits::MTU_MIN));
@@ -40,7 +40,7 @@ pub(super) async fn dial(config: &DialConfig, quic: &Configs) -> Result<ClientCo
 
 async fn dial_one(
     config: &DialConfig,
-    quic: quinn::ClientConfig,
+    quic: hitotsu_quic::ClientConfig,
     address: SocketAddr,
 ) -> Result<ClientConnection, Fault> {
     let io = |error: std::io::Error| Fault::Unreachable(error.to_string());
@@ -51,7 +51,7 @@ async fn dial_one(
     let local = config.bind.filter(|bind| bind.is_ipv4() == address.is_ipv4()).unwrap_or(SocketAddr::new(any, 0));
     let socket = endpoint::udp_socket(local).map_err(io)?;
     // An endpoint of its own, so that the connection can move to another socket alone.
-    let endpoint = quinn::Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime)).map_err(io)?;
+    let endpoint = hitotsu_quic::Endpoint::new(EndpointConfig::default(), None, socket).map_err(io)?;
     let connecting = endpoint
         .connect_with(quic, address, &config.server_name.to_str())
         .map_err(|error| Fault::Misconfigured(error.to_string()))?;

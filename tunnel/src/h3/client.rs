@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use hitotsu_proto::frame::Side;
 use hitotsu_proto::head::RequestHead;
-use quinn::VarInt;
+use hitotsu_quic::VarInt;
 
 use super::recv::RecvHalf;
 use super::send::SendHalf;
@@ -20,14 +20,14 @@ use crate::task::Task;
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) endpoint: quinn::Endpoint,
+    pub(crate) endpoint: hitotsu_quic::Endpoint,
     /// Flows that the connection window allows for.
     windows: AtomicU32,
     _task: Task,
 }
 
 impl Client {
-    pub(crate) fn new(quic: quinn::Connection, endpoint: quinn::Endpoint) -> Self {
+    pub(crate) fn new(quic: hitotsu_quic::Connection, endpoint: hitotsu_quic::Endpoint) -> Self {
         let shared = Shared::new(quic, Side::Client);
         let task = Task::spawn(super::drive(Arc::clone(&shared), None));
         Self { shared, endpoint, windows: AtomicU32::new(AGENT_FLOWS_AT_FIRST), _task: task }

@@ -11,7 +11,7 @@ use hitotsu_proto::frame::Side;
 use hitotsu_proto::qpack::{DecoderStream, EncoderStream};
 use hitotsu_proto::settings::Settings;
 use hitotsu_proto::stream::{self, UniStream, UniStreamReader, UniStreams};
-use quinn::{ReadError, RecvStream};
+use hitotsu_quic::{ReadError, RecvStream};
 
 use super::{Shared, var_int};
 
@@ -52,7 +52,7 @@ pub(super) async fn read(shared: &Arc<Shared>) -> Result<(), Error> {
     loop {
         tokio::select! {
             accepted = shared.quic.accept_uni() => match accepted {
-                // INVARIANT (uni): quinn permits no more than `limits::UNI_STREAMS_MAX` at once.
+                // INVARIANT (uni): QUIC permits no more than `limits::UNI_STREAMS_MAX` at once.
                 Ok(stream) => streams.push(read_one(shared, &known, stream)),
                 Err(_) => return Ok(()),
             },
@@ -147,14 +147,9 @@ enum Next {
 }
 
 async fn next(stream: &mut RecvStream) -> Next {
-    match stream.read_chunk(4096, true).await {
-        Ok(Some(chunk)) => Next::Piece(chunk.bytes),
+    match stream.read_chunk(4096).await {
+        Ok(Some(piece)) => Next::Piece(piece),
         Ok(None) | Err(ReadError::Reset(_)) => Next::Ended,
-        Err(
-            ReadError::ConnectionLost(_)
-            | ReadError::ClosedStream
-            | ReadError::IllegalOrderedRead
-            | ReadError::ZeroRttRejected,
-        ) => Next::Lost,
+        Err(ReadError::ConnectionLost(_) | ReadError::ClosedStream) => Next::Lost,
     }
 }

@@ -8,18 +8,18 @@ use hitotsu_proto::error::{Code, Error};
 use hitotsu_proto::frame::{Event, FrameReader};
 use hitotsu_proto::head::{self, RequestHead, ResponseHead};
 use hitotsu_proto::qpack;
-use quinn::{ReadError, ResetError};
+use hitotsu_quic::ReadError;
 
 use super::{OpenGuard, Shared, code, reason, var_int};
-use crate::fault::{Closed, FlowError, ResetReason};
+use crate::fault::{FlowError, ResetReason};
 use crate::flow::Batch;
 use crate::limits::{BATCH_OCTETS_MAX, BATCH_PIECES_MAX, HEAD_READ_OCTETS};
 
-/// Pieces come out as quinn has them. INVARIANT (flat): no more than one read of quinn is held, whatever the frames in it
+/// Pieces come out as they came. INVARIANT (flat): no more than one read of the stream is held, whatever the frames in it
 /// are; the rest stays in the stream window, where it stops the sender.
 #[derive(Debug)]
 pub(crate) struct RecvHalf {
-    stream: quinn::RecvStream,
+    stream: hitotsu_quic::RecvStream,
     reader: FrameReader,
     pieces: VecDeque<Bytes>,
     fin: bool,
@@ -29,7 +29,7 @@ pub(crate) struct RecvHalf {
 }
 
 impl RecvHalf {
-    pub(crate) fn new(stream: quinn::RecvStream, shared: Arc<Shared>, open: Arc<OpenGuard>) -> Self {
+    pub(crate) fn new(stream: hitotsu_quic::RecvStream, shared: Arc<Shared>, open: Arc<OpenGuard>) -> Self {
         let reader = FrameReader::new(shared.side);
         Self { stream, reader, pieces: VecDeque::new(), fin: false, ended: false, shared, _open: open }
     }
@@ -100,8 +100,8 @@ impl RecvHalf {
     /// Completes when the peer resets this half, or when that cannot happen any more never.
     pub(crate) async fn received_reset(&mut self) {
         match self.stream.received_reset().await {
-            Ok(Some(_)) | Err(ResetError::ConnectionLost(_)) => {}
-            Ok(None) | Err(ResetError::ZeroRttRejected) => std::future::pending().await,
+            Ok(Some(_)) | Err(_) => {}
+            Ok(None) => std::future::pending().await,
         }
     }
 
@@ -113,7 +113,7 @@ impl RecvHalf {
         self.stop_raw(var_int(code));
     }
 
-    fn stop_raw(&mut self, code: quinn::VarInt) {
+    fn stop_raw(&mut self, code: hitotsu_quic::VarInt) {
         if !self.ended {
             self.ended = true;
             let _ = self.stream.stop(code);
@@ -144,7 +144,7 @@ impl RecvHalf {
         Ok(None)
     }
 
-    // Cancel-safe: quinn gives pieces only when it resolves.
+    // Cancel-safe: pieces are given only when it resolves.
     async fn fill(&mut self) -> Result<(), FlowError> {
         let mut slots = [const { Bytes::new() }; BATCH_PIECES_MAX];
         match self.stream.read_chunks(&mut slots).await {
@@ -157,8 +157,8 @@ impl RecvHalf {
 
     /// For a head: what follows it stays in the stream window until somebody wants it. Cancel-safe as well.
     async fn fill_a_little(&mut self) -> Result<(), FlowError> {
-        match self.stream.read_chunk(HEAD_READ_OCTETS, true).await {
-            Ok(Some(chunk)) => self.pieces.push_back(chunk.bytes),
+        match self.stream.read_chunk(HEAD_READ_OCTETS).await {
+            Ok(Some(piece)) => self.pieces.push_back(piece),
             Ok(None) => self.fin = true,
             Err(error) => return Err(self.lost(error)),
         }
@@ -170,8 +170,7 @@ impl RecvHalf {
         match error {
             ReadError::Reset(code) => FlowError::Reset(reason(code)),
             ReadError::ConnectionLost(error) => FlowError::Connection(self.shared.closed(&error)),
-            ReadError::ClosedStream | ReadError::IllegalOrderedRead => FlowError::Finished,
-            ReadError::ZeroRttRejected => FlowError::Connection(Closed::Tls("early data".to_owned())),
+            ReadError::ClosedStream => FlowError::Finished,
         }
     }
 
@@ -186,7 +185,7 @@ impl RecvHalf {
 }
 
 impl Drop for RecvHalf {
-    // quinn would stop the stream with code 0, which HTTP/3 does not have.
+    // It would be stopped with code 0, which HTTP/3 does not have.
     fn drop(&mut self) {
         if !self.fin {
             self.stop(ResetReason::Cancelled);

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hitotsu_proto::error::Code;
 use hitotsu_proto::frame;
-use quinn::{StoppedError, WriteError};
+use hitotsu_quic::{StoppedError, WriteError};
 
 use super::{OpenGuard, Shared, code, reason, var_int};
-use crate::fault::{Closed, FlowError, ResetReason};
+use crate::fault::{FlowError, ResetReason};
 
 /// Frames go out uncopied: a header and the caller's octets.
 #[derive(Debug)]
 pub(crate) struct SendHalf {
-    stream: quinn::SendStream,
-    /// Taken from the caller, not yet by quinn.
+    stream: hitotsu_quic::SendStream,
+    /// Taken from the caller, not yet by the stream.
     queue: VecDeque<Bytes>,
     ended: bool,
     shared: Arc<Shared>,
@@ -23,7 +23,7 @@ pub(crate) struct SendHalf {
 }
 
 impl SendHalf {
-    pub(crate) fn new(stream: quinn::SendStream, shared: Arc<Shared>, open: Arc<OpenGuard>) -> Self {
+    pub(crate) fn new(stream: hitotsu_quic::SendStream, shared: Arc<Shared>, open: Arc<OpenGuard>) -> Self {
         Self { stream, queue: VecDeque::with_capacity(2), ended: false, shared, _open: open }
     }
 
@@ -59,7 +59,7 @@ impl SendHalf {
         self.reset_raw(var_int(code));
     }
 
-    fn reset_raw(&mut self, code: quinn::VarInt) {
+    fn reset_raw(&mut self, code: hitotsu_quic::VarInt) {
         if !self.ended {
             self.ended = true;
             let _ = self.stream.reset(code);
@@ -73,7 +73,6 @@ impl SendHalf {
             // Finished, and the peer has it all: there is nothing left to stop.
             Ok(None) => std::future::pending().await,
             Err(StoppedError::ConnectionLost(error)) => FlowError::Connection(self.shared.closed(&error)),
-            Err(StoppedError::ZeroRttRejected) => FlowError::Connection(Closed::Tls("early data".to_owned())),
         }
     }
 
@@ -96,7 +95,6 @@ impl SendHalf {
                         }
                         WriteError::ConnectionLost(error) => FlowError::Connection(self.shared.closed(&error)),
                         WriteError::ClosedStream => FlowError::Finished,
-                        WriteError::ZeroRttRejected => FlowError::Connection(Closed::Tls("early data".to_owned())),
                     });
                 }
             }
@@ -106,7 +104,7 @@ impl SendHalf {
 }
 
 impl Drop for SendHalf {
-    // quinn would finish the stream, and the peer would take a cut for the end.
+    // It would be finished, and the peer would take a cut for the end.
     fn drop(&mut self) {
         self.reset(ResetReason::Cancelled);
     }

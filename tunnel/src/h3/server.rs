@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use hitotsu_proto::error::{Code, Error, Scope};
+use hitotsu_quic::VarInt;
 use http::StatusCode;
-use quinn::VarInt;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -98,7 +98,7 @@ impl Credit {
 }
 
 /// Unprocessed, so the client may ask again elsewhere (RFC 9114 §5.2).
-fn reject(mut send: quinn::SendStream, mut recv: quinn::RecvStream) {
+fn reject(mut send: hitotsu_quic::SendStream, mut recv: hitotsu_quic::RecvStream) {
     let _ = recv.stop(var_int(Code::H3_REQUEST_REJECTED));
     let _ = send.reset(var_int(Code::H3_REQUEST_REJECTED));
 }
@@ -106,7 +106,7 @@ fn reject(mut send: quinn::SendStream, mut recv: quinn::RecvStream) {
 async fn head(
     shared: Arc<Shared>,
     guard: Arc<OpenGuard>,
-    (send, recv): (quinn::SendStream, quinn::RecvStream),
+    (send, recv): (hitotsu_quic::SendStream, hitotsu_quic::RecvStream),
     exchanges: mpsc::Sender<Box<Exchange>>,
     credit: Credit,
 ) {

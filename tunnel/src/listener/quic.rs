@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{EndpointConfig, Incoming, TokioRuntime};
+use hitotsu_quic::crypto::rustls::QuicServerConfig;
+use hitotsu_quic::{EndpointConfig, Incoming};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -16,8 +16,8 @@ use crate::server::{TransportKind, Unjudged};
 use crate::{crypto, endpoint, limits};
 
 pub(super) struct Acceptor {
-    endpoint: quinn::Endpoint,
-    config: quinn::ServerConfig,
+    endpoint: hitotsu_quic::Endpoint,
+    config: hitotsu_quic::ServerConfig,
     label: &'static [u8],
     limits: HandshakeLimits,
     door: Arc<Door>,
@@ -35,7 +35,7 @@ impl Acceptor {
         let tls = crypto::server_config(verifier, Arc::clone(&config.certificates), &[b"h3"])
             .map_err(|error| misconfigured(&error))?;
         let tls = QuicServerConfig::try_from(tls).map_err(|error| misconfigured(&error))?;
-        let mut server = quinn::ServerConfig::with_crypto(Arc::new(tls));
+        let mut server = hitotsu_quic::ServerConfig::with_crypto(Arc::new(tls));
         server
             .max_incoming(limits::INCOMING_MAX)
             .incoming_buffer_size(limits::INCOMING_OCTETS_MAX)
@@ -47,11 +47,11 @@ impl Acceptor {
         ids.cid_generator(move || Box::new(endpoint::WorkerIds::new(worker)));
         let bind = |source| ListenError::Bind { address: config.address, source };
         let address = socket.local_addr().map_err(bind)?;
-        let endpoint = quinn::Endpoint::new(ids, Some(server.clone()), socket, Arc::new(TokioRuntime)).map_err(bind)?;
+        let endpoint = hitotsu_quic::Endpoint::new(ids, Some(server.clone()), socket).map_err(bind)?;
         Ok(Self { endpoint, config: server, label: config.exporter_label, limits: config.handshakes, door, address })
     }
 
-    pub(super) fn endpoint(&self) -> quinn::Endpoint {
+    pub(super) fn endpoint(&self) -> hitotsu_quic::Endpoint {
         self.endpoint.clone()
     }
 
@@ -113,7 +113,7 @@ impl Acceptor {
 }
 
 fn handshaken(
-    connection: quinn::Connection,
+    connection: hitotsu_quic::Connection,
     moved: Arc<Notify>,
     label: &[u8],
     (remote, listening): (SocketAddr, SocketAddr),

@@ -1,0 +1,400 @@
+//! Moves packets between a socket and its connections.
+//!
+//! One turn: take what was asked for, receive, fire timers, tell the users what happened, then send for every connection
+//! that may have something. The users hear before anything is sent, so that what they answer travels with the
+//! acknowledgements where they are quick.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::io::{self, IoSliceMut};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use bytes::BytesMut;
+use quinn_proto::{ConnectionError, ConnectionHandle, DatagramEvent, EcnCodepoint, Transmit, TransportError};
+use quinn_udp::RecvMeta;
+use tokio::time::Sleep;
+
+use crate::connection::{Inner, State};
+use crate::endpoint::{Inbox, Routes, Shared, take_in};
+use crate::limits;
+use crate::socket::Socket;
+
+/// The clock of all connections. Tests may stop it, as they stop tokio's.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// Works until no user is left and the last connection is gone, or the socket fails.
+pub(crate) struct Worker {
+    shared: Arc<Shared>,
+    socket: Arc<Socket>,
+    /// The socket before a move: packets that were under way still come there.
+    before: Option<Arc<Socket>>,
+    buffers: Vec<Box<[u8]>>,
+    /// Connections to look at, each once.
+    ready: VecDeque<Arc<Inner>>,
+    sending: Sending,
+    timers: Timers,
+    woken: Vec<Waker>,
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker").field("ready", &self.ready.len()).finish_non_exhaustive()
+    }
+}
+
+/// What is sent is written here first, for one connection after the other.
+#[derive(Default)]
+struct Sending {
+    octets: Vec<u8>,
+    /// The kernel had no room for it.
+    waiting: Option<Transmit>,
+}
+
+impl Worker {
+    pub(crate) fn new(shared: Arc<Shared>, socket: Arc<Socket>) -> Self {
+        Self {
+            shared,
+            socket,
+            before: None,
+            buffers: (0..limits::RECEIVES_AT_ONCE).map(|_| vec![0; limits::RECEIVE_OCTETS].into()).collect(),
+            ready: VecDeque::new(),
+            sending: Sending::default(),
+            timers: Timers::default(),
+            woken: Vec::new(),
+        }
+    }
+
+    /// True when there is more to do at once.
+    fn turn(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        self.take_requests();
+        let mut more = self.receive(cx)?;
+        for connection in self.timers.due(now()) {
+            self.fire(connection);
+        }
+        self.tell();
+        more |= self.send(cx)?;
+        Ok(more)
+    }
+
+    fn take_requests(&mut self) {
+        let mut inbox = self.shared.inbox();
+        // In both lists a connection stands only while it is marked as queued, so it stands in one of them, once.
+        self.ready.extend(inbox.ready.drain(..));
+        let moved_to = inbox.moved_to.take();
+        drop(inbox);
+        if let Some(socket) = moved_to {
+            self.before = Some(std::mem::replace(&mut self.socket, socket));
+            let all: Vec<_> = self.shared.routes().connections.values().cloned().collect();
+            for connection in all {
+                let mut state = connection.lock();
+                state.proto.local_address_changed();
+                self.queue(&connection, &mut state);
+            }
+        }
+    }
+
+    fn queue(&mut self, connection: &Arc<Inner>, state: &mut State) {
+        if !state.queued && !state.drained {
+            state.queued = true;
+            self.ready.push_back(Arc::clone(connection));
+        }
+    }
+
+    /// True when the socket has more.
+    fn receive(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        // Errors of the socket before do not matter any more.
+        if let Some(before) = self.before.take()
+            && self.receive_from(cx, &before).is_ok()
+        {
+            self.before = Some(before);
+        }
+        let socket = Arc::clone(&self.socket);
+        let (messages, more) = self.receive_from(cx, &socket)?;
+        if messages > 0 {
+            self.before = None;
+        }
+        Ok(more)
+    }
+
+    /// Gives the number of messages, and whether there may be more; if not, the socket will wake us.
+    fn receive_from(&mut self, cx: &mut Context<'_>, socket: &Socket) -> io::Result<(usize, bool)> {
+        let mut count = 0;
+        for _ in 0..limits::RECEIVES_PER_TURN {
+            let mut buffers = std::mem::take(&mut self.buffers);
+            let mut metas = [RecvMeta::default(); limits::RECEIVES_AT_ONCE];
+            let mut filled = buffers.iter_mut();
+            let mut slices: [IoSliceMut<'_>; limits::RECEIVES_AT_ONCE] =
+                std::array::from_fn(|_| IoSliceMut::new(filled.next().map_or(&mut [], |buffer| &mut **buffer)));
+            let polled = socket.poll_receive(cx, &mut slices, &mut metas);
+            if let Poll::Ready(Ok(messages)) = polled {
+                count += messages;
+                let time = now();
+                for (meta, octets) in metas.iter().zip(&buffers).take(messages) {
+                    self.take_message(meta, octets, time);
+                }
+            }
+            self.buffers = buffers;
+            match polled {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => return Ok((count, false)),
+            }
+        }
+        Ok((count, true))
+    }
+
+    /// One message: datagrams of one sender that the kernel joined.
+    fn take_message(&mut self, meta: &RecvMeta, octets: &[u8], time: Instant) {
+        let mut rest = BytesMut::from(octets.get(..meta.len).unwrap_or_default());
+        let shared = Arc::clone(&self.shared);
+        let mut routes = shared.routes();
+        while !rest.is_empty() {
+            let datagram = rest.split_to(meta.stride.clamp(1, rest.len()));
+            let mut answer = Vec::new();
+            let ecn = meta.ecn.and_then(|ecn| EcnCodepoint::from_bits(ecn as u8));
+            match routes.proto.handle(time, meta.addr, meta.dst_ip, ecn, datagram, &mut answer) {
+                Some(DatagramEvent::ConnectionEvent(handle, event)) => {
+                    if let Some(connection) = routes.connections.get(&handle) {
+                        let mut state = connection.lock();
+                        state.proto.handle_event(event);
+                        self.queue(connection, &mut state);
+                    }
+                }
+                Some(DatagramEvent::NewConnection(incoming)) => take_in(&mut routes, incoming, &mut self.woken),
+                Some(DatagramEvent::Response(transmit)) => routes.respond(&transmit, &answer),
+                None => {}
+            }
+        }
+    }
+
+    fn fire(&mut self, handle: ConnectionHandle) {
+        let Some(connection) = self.shared.routes().connections.get(&handle).cloned() else { return };
+        let mut state = connection.lock();
+        state.scheduled = None;
+        let time = now();
+        match state.proto.poll_timeout() {
+            Some(deadline) if deadline <= time => {
+                state.proto.handle_timeout(time);
+                self.queue(&connection, &mut state);
+            }
+            // It was put off since.
+            Some(_) | None => self.timers.schedule(&mut state),
+        }
+    }
+
+    /// Tells the endpoint and the users what happened on the connections that are ready.
+    fn tell(&mut self) {
+        for connection in &self.ready {
+            tell_of(&mut connection.lock(), &self.shared, &mut self.timers, &mut self.woken);
+        }
+        self.woken.drain(..).for_each(Waker::wake);
+    }
+
+    /// Sends for every connection that is ready. True when some have more.
+    fn send(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        if self.send_waiting(cx)?.is_pending() {
+            return Ok(false);
+        }
+        let mut more = false;
+        for _ in 0..self.ready.len() {
+            let Some(connection) = self.ready.pop_front() else { break };
+            let mut state = connection.lock();
+            // Before it is looked at, so that whatever changes afterwards queues it again.
+            state.queued = false;
+            if state.drained {
+                continue;
+            }
+            let sent = self.send_for(&mut state, cx)?;
+            tell_of(&mut state, &self.shared, &mut self.timers, &mut self.woken);
+            if sent != Sent::All {
+                self.queue(&connection, &mut state);
+            }
+            if !state.drained {
+                self.timers.schedule(&mut state);
+            }
+            drop(state);
+            self.woken.drain(..).for_each(Waker::wake);
+            if sent == Sent::NoRoom {
+                return Ok(false);
+            }
+            more |= sent == Sent::More;
+        }
+        Ok(more)
+    }
+
+    fn send_for(&mut self, state: &mut State, cx: &mut Context<'_>) -> io::Result<Sent> {
+        let segments = self.socket.segments_max().min(limits::SEGMENTS_MAX);
+        let mut datagrams = 0;
+        while datagrams < limits::DATAGRAMS_PER_TURN {
+            self.sending.octets.clear();
+            let Some(transmit) = state.proto.poll_transmit(now(), segments, &mut self.sending.octets) else {
+                return Ok(Sent::All);
+            };
+            datagrams += transmit.segment_size.map_or(1, |size| transmit.size.div_ceil(size));
+            self.sending.waiting = Some(transmit);
+            if self.send_waiting(cx)?.is_pending() {
+                return Ok(Sent::NoRoom);
+            }
+        }
+        Ok(Sent::More)
+    }
+
+    /// Sends what the kernel had no room for.
+    fn send_waiting(&mut self, cx: &mut Context<'_>) -> io::Result<Poll<()>> {
+        let Some(transmit) = &self.sending.waiting else { return Ok(Poll::Ready(())) };
+        let octets = self.sending.octets.get(..transmit.size).unwrap_or_default();
+        match self.socket.poll_send(cx, &of_udp(transmit, octets)) {
+            Poll::Ready(sent) => {
+                self.sending.waiting = None;
+                sent.map(Poll::Ready)
+            }
+            Poll::Pending => Ok(Poll::Pending),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        !self.shared.held.load(Ordering::Acquire) && self.shared.routes().connections.is_empty()
+    }
+}
+
+/// Tells the endpoint and the users what happened on one connection.
+fn tell_of(state: &mut State, shared: &Shared, timers: &mut Timers, woken: &mut Vec<Waker>) {
+    state.tell(woken);
+    while let Some(event) = state.proto.poll_endpoint_events() {
+        let mut routes = shared.routes();
+        if event.is_drained() {
+            state.drained = true;
+            timers.forget(state);
+            routes.connections.remove(&state.handle);
+            if routes.connections.is_empty() {
+                routes.idle.take(woken);
+            }
+        }
+        if let Some(event) = routes.proto.handle_event(state.handle, event) {
+            state.proto.handle_event(event);
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    /// All that there was.
+    All,
+    /// As much as one may in one turn.
+    More,
+    /// The kernel has no room.
+    NoRoom,
+}
+
+impl Future for Worker {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // Registered before anything is looked at, so that whatever comes later wakes us.
+        self.shared.worker.register(cx.waker());
+        match self.turn(cx) {
+            Err(error) => {
+                tracing::error!(%error, "the UDP socket failed: its connections end");
+                Poll::Ready(())
+            }
+            Ok(_) if self.is_over() => Poll::Ready(()),
+            Ok(more) => {
+                if more || self.timers.poll(cx).is_ready() {
+                    cx.waker().wake_by_ref();
+                }
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let mut routes = self.shared.routes();
+        routes.over = true;
+        let mut woken = std::mem::take(&mut self.woken);
+        let Routes { accepting, idle, connections, .. } = &mut *routes;
+        accepting.take(&mut woken);
+        idle.take(&mut woken);
+        let connections = std::mem::take(connections);
+        drop(routes);
+        for connection in connections.values() {
+            let error = TransportError {
+                code: quinn_proto::TransportErrorCode::INTERNAL_ERROR,
+                frame: None,
+                reason: "the socket's worker ended".to_owned(),
+            };
+            let mut state = connection.lock();
+            state.drained = true;
+            state.end(ConnectionError::TransportError(error), &mut woken);
+        }
+        // They hold what we share with them, so what we share must not hold them. Nothing is queued any more.
+        *self.shared.inbox() = Inbox::default();
+        woken.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// When to look at which connection. An entry may be too early: then it is put off when it is due, so that a deadline
+/// that moves with every packet costs nothing.
+#[derive(Default)]
+struct Timers {
+    entries: BTreeSet<(Instant, ConnectionHandle)>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Timers {
+    fn schedule(&mut self, state: &mut State) {
+        let Some(deadline) = state.proto.poll_timeout() else { return };
+        if state.scheduled.is_some_and(|scheduled| scheduled <= deadline) {
+            return;
+        }
+        self.forget(state);
+        state.scheduled = Some(deadline);
+        self.entries.insert((deadline, state.handle));
+    }
+
+    fn forget(&mut self, state: &mut State) {
+        if let Some(scheduled) = state.scheduled.take() {
+            self.entries.remove(&(scheduled, state.handle));
+        }
+    }
+
+    /// Takes out what is due.
+    fn due(&mut self, time: Instant) -> Vec<ConnectionHandle> {
+        let mut due = Vec::new();
+        while let Some((deadline, handle)) = self.entries.first().copied()
+            && deadline <= time
+        {
+            self.entries.pop_first();
+            due.push(handle);
+        }
+        due
+    }
+
+    /// Ready when something is due; wakes the task then otherwise.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some((deadline, _)) = self.entries.first() else { return Poll::Pending };
+        let deadline = tokio::time::Instant::from_std(*deadline);
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if sleep.deadline() != deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        sleep.as_mut().poll(cx)
+    }
+}
+
+/// As the socket wants it.
+pub(crate) fn of_udp<'a>(transmit: &Transmit, contents: &'a [u8]) -> quinn_udp::Transmit<'a> {
+    quinn_udp::Transmit {
+        destination: transmit.destination,
+        ecn: transmit.ecn.and_then(|ecn| quinn_udp::EcnCodepoint::from_bits(ecn as u8)),
+        contents,
+        segment_size: transmit.segment_size,
+        src_ip: transmit.src_ip,
+    }
+}
