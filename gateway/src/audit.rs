@@ -56,7 +56,8 @@ pub struct Position(pub u64);
 pub enum AuditState {
     /// It takes records.
     Writing,
-    /// The disk is full: nothing new is taken, outcomes of open flows still are. Ends when there is space again.
+    /// The disk is full: nothing new is taken, outcomes of open flows still are, and what is small may be. Ends by
+    /// itself within a second of there being room for a flow again.
     Full,
     /// A write or sync failed. Nothing is taken until the gateway is started anew.
     Failed {
@@ -376,6 +377,10 @@ impl Health {
             AuditState::Failed { why } => Some(why.clone()),
             AuditState::Writing | AuditState::Full => None,
         }
+    }
+
+    fn is_full(&self) -> bool {
+        *self.state.borrow() == AuditState::Full
     }
 
     /// The first failure stays.

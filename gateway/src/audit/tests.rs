@@ -213,6 +213,45 @@ async fn on_a_full_disk_nothing_new_begins_but_every_owed_outcome_is_written() {
 }
 
 #[tokio::test]
+async fn a_small_record_that_still_fits_does_not_make_a_full_disk_pass_for_one_with_space() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Faulty::new(dir.path(), 40_000));
+    let log = start(&disk);
+    let mut state = log.state();
+    let mut open = Vec::new();
+    while let Ok(begun) = log.begin(FlowId(0), intent(0), Durability::Safe).await {
+        open.push(begun);
+    }
+    assert_eq!(*state.borrow_and_update(), AuditState::Full);
+
+    // Room for a refusal and no more, then the rest of what the last flow left.
+    disk.space.store(800, Ordering::SeqCst);
+    log.append(denied(0), Durability::Safe).await.expect("a refusal fits");
+
+    assert!(!state.has_changed().unwrap(), "{:?}", state.borrow());
+    assert_eq!(log.begin(FlowId(0), intent(0), Durability::Safe).await.unwrap_err(), AuditError::Full);
+    assert!(!state.has_changed().unwrap());
+}
+
+#[tokio::test]
+async fn space_on_a_full_disk_is_noticed_while_nobody_has_a_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Faulty::new(dir.path(), 40_000));
+    let log = start(&disk);
+    let mut state = log.state();
+    let mut open = Vec::new();
+    while let Ok(begun) = log.begin(FlowId(0), intent(0), Durability::Safe).await {
+        open.push(begun);
+    }
+    assert_eq!(*state.borrow_and_update(), AuditState::Full);
+
+    disk.space.store(u64::MAX, Ordering::SeqCst);
+    state.changed().await.unwrap();
+
+    assert_eq!(*state.borrow(), AuditState::Writing);
+}
+
+#[tokio::test]
 async fn rotation_on_a_full_disk_keeps_the_room_that_is_owed() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Arc::new(Faulty::new(dir.path(), 12_000));
@@ -331,6 +370,22 @@ async fn a_follower_sees_each_record_once_and_over_segments() {
     }
     assert_eq!(seen, (0..30).collect::<Vec<_>>());
     assert_eq!(follower.poll().unwrap(), []);
+}
+
+#[test]
+fn the_largest_usual_intent_fits_the_room_that_ends_a_full_disk() {
+    let label = "a".repeat(63);
+    let name = [label.as_str(), &label, &label, &label[..61]].join(".");
+    let mut record = intent(u64::MAX);
+    let AuditEvent::FlowIntent { target, address, resource, rules, .. } = &mut record.event else { unreachable!() };
+    *target = Target::parse(&format!("{name}:65535"), Transport::Tcp).unwrap();
+    *address = "2001:db8:1111:2222:3333:4444:5555:6666".parse().unwrap();
+    *resource = "r".repeat(63).parse().unwrap();
+    *rules = vec![format!("{}.staff", "g".repeat(40)).parse().unwrap(); 12];
+
+    let bytes = serde_json::to_vec(&record).unwrap().len() + frame::FRAME_BYTES;
+
+    assert!(bytes as u64 <= super::writer::INTENT_BYTES, "{bytes}");
 }
 
 #[test]

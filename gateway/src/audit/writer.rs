@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use hitotsu_model::audit::Durability;
 use hitotsu_model::ids::FlowId;
@@ -18,6 +19,12 @@ use super::{AuditError, Health, Position, Reply};
 
 /// Room for one outcome on the disk, in bytes: the longest `flow-closed` is below 300 (tested), its frame 48.
 pub(super) const OUTCOME_BYTES: u64 = 384;
+/// Room for the intent of a flow, in bytes, the largest that is usual: a target of 253 octets, a dozen rules and the frame
+/// are some 1,200. A full disk counts as full until this and an outcome fit, so that the small record that still does
+/// is not taken for space.
+pub(super) const INTENT_BYTES: u64 = 2048;
+/// How often a full disk is asked for room when nobody has a record: `/readyz` says so this much later at the most.
+const ROOM_INTERVAL: Duration = Duration::from_secs(1);
 /// Room is asked for in steps of this many bytes, so that one call serves some 500 records.
 const RESERVE_STEP: u64 = 256 * 1024;
 /// Records written in one go. 256 of some 400 bytes are written in well under a millisecond, which bounds what the
@@ -88,8 +95,23 @@ pub(super) struct Writer {
 
 /// Serves what is handed over until told to end, or until nobody can ask any more.
 pub(super) fn run(writer: &Mutex<Writer>, commands: &Receiver<Command>) {
-    while let Ok(command) = commands.recv() {
-        if !lock(writer).serve(command, commands) {
+    let mut asked = Instant::now();
+    loop {
+        let command = if lock(writer).health.is_full() {
+            if asked.elapsed() >= ROOM_INTERVAL {
+                lock(writer).seek_room();
+                asked = Instant::now();
+            }
+            commands.recv_timeout(ROOM_INTERVAL.saturating_sub(asked.elapsed()))
+        } else {
+            commands.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        };
+        let go_on = match command {
+            Ok(command) => lock(writer).serve(command, commands),
+            Err(RecvTimeoutError::Timeout) => true,
+            Err(RecvTimeoutError::Disconnected) => false,
+        };
+        if !go_on {
             break;
         }
     }
@@ -215,29 +237,46 @@ impl Writer {
         }
         let need = self.need(payload_bytes, opens);
         if need > self.reserved {
-            // The generous step first, the bare need where that is too much.
-            let generous = need.next_multiple_of(RESERVE_STEP);
-            let reserved = [generous, need].into_iter().find_map(|until| {
-                match self.file.reserve(self.reserved, until - self.reserved) {
-                    Ok(()) => Some(Ok(until)),
-                    Err(error) if is_full(&error) => None,
-                    Err(error) => Some(Err(error)),
-                }
-            });
-            match reserved {
-                Some(Ok(until)) => self.reserved = until,
-                Some(Err(error)) => {
-                    self.health.fail(&format!("reserving space: {error}"));
-                    return Err(AuditError::Failed(error.to_string()));
-                }
-                None => {
+            match self.reserve(need) {
+                Ok(true) => {}
+                Ok(false) => {
                     self.health.full();
                     return Err(AuditError::Full);
                 }
+                Err(error) => return Err(AuditError::Failed(error.to_string())),
             }
         }
-        self.health.writing();
+        if need + INTENT_BYTES + OUTCOME_BYTES <= self.reserved {
+            self.health.writing();
+        }
         Ok(())
+    }
+
+    /// Makes the disk hold room until `need`, more where it has more. False where it has no room.
+    fn reserve(&mut self, need: u64) -> io::Result<bool> {
+        // The generous step first, the bare need where that is too much.
+        for until in [need.next_multiple_of(RESERVE_STEP), need] {
+            match self.file.reserve(self.reserved, until - self.reserved) {
+                Ok(()) => {
+                    self.reserved = until;
+                    return Ok(true);
+                }
+                Err(error) if is_full(&error) => {}
+                Err(error) => {
+                    self.health.fail(&format!("reserving space: {error}"));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Asks a disk that was full for the room of a flow.
+    fn seek_room(&mut self) {
+        let need = self.need(0, true) + INTENT_BYTES;
+        if need <= self.reserved || self.reserve(need).is_ok_and(|room| room) {
+            self.health.writing();
+        }
     }
 
     /// Where the file would end with a record more and all outcomes that are owed.
