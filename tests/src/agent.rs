@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::process::{PATIENCE, Running, program, run};
+use crate::process::{PATIENCE, Running, placed, program, run};
 use crate::world::World;
 
 /// A running agent. Dropping it kills it.
@@ -30,25 +30,58 @@ impl World {
     /// # Panics
     /// If a step fails.
     pub async fn agent(&self, person: &str) -> Agent {
+        self.enrolled_agent(person, &[], "").await.start().await
+    }
+
+    /// Enrols our agent for a person, on this host or behind words that put it on another, with more of its configuration.
+    ///
+    /// # Panics
+    /// If a step fails.
+    pub async fn enrolled_agent(&self, person: &str, elsewhere: &[String], config: &str) -> EnrolledAgent {
         let state = self.dir().join("agent");
         std::fs::DirBuilder::new().mode(0o700).create(&state).expect("made");
-        let config = "[listen]\nsocks5 = \"127.0.0.1:0\"\nhttp = \"127.0.0.1:0\"\n";
+        let config = format!("[listen]\nsocks5 = \"127.0.0.1:0\"\nhttp = \"127.0.0.1:0\"\n\n{config}");
         std::fs::write(state.join("agent.toml"), config).expect("written");
-        let command = |words: &[&str]| {
-            let mut command = Command::new(program("hitotsu"));
-            command.env("LC_ALL", "ja_JP.UTF-8").arg("--json").arg("--state-dir").arg(&state).args(words);
-            command
-        };
+        let agent = EnrolledAgent { state, elsewhere: elsewhere.to_vec() };
         let code = self.enrol_code(Some(person), "issued").await.to_string();
-        let (exit, said, errors) = run(command(&["enrol", &code])).await;
+        let (exit, said, errors) = run(agent.command(&["enrol", &code])).await;
         assert_eq!(exit, 0, "{said}{errors}");
-        let mut running = Running::start(command(&["run"]));
+        agent
+    }
+}
+
+/// An agent that is enrolled, and does not run.
+#[derive(Debug)]
+pub struct EnrolledAgent {
+    state: PathBuf,
+    elsewhere: Vec<String>,
+}
+
+impl EnrolledAgent {
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = placed(&self.elsewhere, "hitotsu");
+        command.env("LC_ALL", "ja_JP.UTF-8").arg("--json").arg("--state-dir").arg(&self.state).args(words);
+        command
+    }
+
+    /// Starts it, and does not wait for its tunnel.
+    #[must_use]
+    pub fn launch(&self) -> Running {
+        Running::start(self.command(&["run"]))
+    }
+
+    /// Starts it and comes back once its tunnel is up.
+    ///
+    /// # Panics
+    /// If a step fails.
+    pub async fn start(self) -> Agent {
+        let mut running = self.launch();
         let ready = event(&mut running, "ready").await;
         let address =
             |front: &str| ready["listening"][front].as_str().expect("an address").parse().expect("an address");
         let (socks5, http) = (address("socks5"), address("http"));
         event(&mut running, "connected").await;
-        Agent { state, running, socks5, http }
+        Agent { state: self.state, running, socks5, http }
     }
 }
 

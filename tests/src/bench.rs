@@ -6,7 +6,8 @@
 //!
 //! - [`report`] is what a bench says, [`samples`] what times say together.
 //! - [`site`] is what it measures on, [`pipe`] the two ways that are compared, [`process_figures`] what the gateway costs.
-//! - [`throughput`], [`latency`], [`connections`], [`memory`], [`decide`] and [`cut`] are the benches.
+//! - [`throughput`], [`latency`], [`connections`], [`memory`], [`decide`] and [`cut`] are the benches; [`peers`] measures the
+//!   whole product beside others.
 
 pub mod connections;
 pub mod cut;
@@ -14,6 +15,7 @@ pub mod decide;
 pub mod disk;
 pub mod latency;
 pub mod memory;
+pub mod peers;
 pub mod pipe;
 pub mod process_figures;
 pub mod report;
@@ -92,6 +94,11 @@ pub const BENCHES: &[Bench] = &[
         name: "cut",
         about: "from a change to the end of every flow that it forbids",
         run: |scale| Box::pin(cut::run(scale)),
+    },
+    Bench {
+        name: "peers",
+        about: "agent and gateway beside the tunnels that a user could choose, in three network namespaces (root)",
+        run: |scale| Box::pin(peers::run(scale)),
     },
 ];
 

@@ -9,6 +9,7 @@
 //! - [`device`] is a device without our agent: it enrols, dials, attests and says what a test wants it to say.
 //! - [`agent`] is our own agent as a process, with its SOCKS5 and HTTP fronts.
 //! - [`nat`] lies between a device and the gateway, and moves.
+//! - [`load`] is work for two hosts with a tunnel between them.
 //! - [`mod@bench`] measures with all of these.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
@@ -17,6 +18,7 @@ pub mod agent;
 pub mod bench;
 pub mod bundle;
 pub mod device;
+pub mod load;
 pub mod nat;
 pub mod process;
 pub mod relay;

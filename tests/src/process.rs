@@ -27,6 +27,19 @@ pub fn program(name: &str) -> PathBuf {
     path
 }
 
+/// One of our programs as a command, behind the words that put it elsewhere, if there are any.
+///
+/// # Panics
+/// If it was not built.
+#[must_use]
+pub fn placed(elsewhere: &[String], name: &str) -> Command {
+    let program = program(name);
+    let Some((first, rest)) = elsewhere.split_first() else { return Command::new(program) };
+    let mut command = Command::new(first);
+    command.args(rest).arg(program);
+    command
+}
+
 /// A running program. Dropping it kills it.
 #[derive(Debug)]
 pub struct Running {

@@ -1,7 +1,7 @@
 //! An organisation and its gateway, as `hitotsu-gateway init` makes them.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,7 +21,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
 use crate::device::{Device, problem};
-use crate::process::{PATIENCE, Running, program, run};
+use crate::process::{PATIENCE, Running, placed, program, run};
+
+/// The name of a gateway on this host.
+const LOCALHOST: &str = "localhost";
 
 /// A fresh organisation with a running gateway.
 #[derive(Debug)]
@@ -29,6 +32,10 @@ pub struct World {
     dir: TempDir,
     /// Size of a file system of its own for the audit log, as `mount` names it.
     audit_disk: Option<&'static str>,
+    /// Words before each of the gateway's commands, which put it elsewhere than on this host.
+    elsewhere: Vec<String>,
+    /// What its certificate names, and agents dial.
+    name: String,
     /// The gateway; gone after [`World::kill_gateway`].
     pub gateway: Option<Running>,
     /// Where it listens, UDP and TCP.
@@ -51,7 +58,7 @@ impl World {
     /// # Panics
     /// If any step fails; the message says which.
     pub async fn with_dns(bundle: &BTreeMap<String, String>, servers: &[SocketAddr]) -> Self {
-        let mut world = Self::still(bundle).await;
+        let mut world = Self::still(bundle, LOCALHOST, &[]).await;
         if !servers.is_empty() {
             let config = std::fs::read_to_string(world.config()).expect("the configuration");
             let servers: Vec<String> = servers.iter().map(|server| format!("\"{server}\"")).collect();
@@ -68,8 +75,20 @@ impl World {
     /// # Panics
     /// If any step fails; the message says which.
     pub async fn with_audit_disk(bundle: &BTreeMap<String, String>, size: &'static str) -> Self {
-        let mut world = Self::still(bundle).await;
+        let mut world = Self::still(bundle, LOCALHOST, &[]).await;
         world.audit_disk = Some(size);
+        world.start_gateway().await;
+        world
+    }
+
+    /// As [`World::new`], on another host: the words before each of its commands put it there, and it listens on this
+    /// address, for which its certificate stands.
+    ///
+    /// # Panics
+    /// If any step fails; the message says which.
+    pub async fn elsewhere(bundle: &BTreeMap<String, String>, address: IpAddr, elsewhere: &[String]) -> Self {
+        let mut world = Self::still(bundle, &address.to_string(), elsewhere).await;
+        world.listen = (address, 0).into();
         world.start_gateway().await;
         world
     }
@@ -90,17 +109,18 @@ impl World {
     }
 
     /// An organisation whose gateway does not run yet.
-    async fn still(bundle: &BTreeMap<String, String>) -> Self {
+    async fn still(bundle: &BTreeMap<String, String>, name: &str, elsewhere: &[String]) -> Self {
         let dir = tempfile::Builder::new().prefix("hitotsu-world-").tempdir().expect("a folder");
         let org = dir.path().join("org");
-        let mut command = Command::new(program("hitotsu-gateway"));
-        command.args(["init", "--name", "localhost", "--org", "kawasaki.example", "--listen", "127.0.0.1:0", "--json"]);
+        let mut command = placed(elsewhere, "hitotsu-gateway");
+        command.args(["init", "--name", name, "--org", "kawasaki.example", "--listen", "127.0.0.1:0", "--json"]);
         command.args(["--metrics", "127.0.0.1:0"]);
         command.arg("--dir").arg(&org);
         let (code, _, errors) = run(command).await;
         assert_eq!(code, 0, "{errors}");
         let nowhere = ([127, 0, 0, 1], 0).into();
-        let world = Self { dir, audit_disk: None, gateway: None, listen: nowhere, metrics: nowhere };
+        let (name, elsewhere) = (name.to_owned(), elsewhere.to_vec());
+        let world = Self { dir, audit_disk: None, elsewhere, name, gateway: None, listen: nowhere, metrics: nowhere };
         world.write_bundle(bundle);
         world
     }
@@ -140,7 +160,7 @@ impl World {
     pub async fn start_gateway(&mut self) {
         let mut command = self.serving();
         command.args(["serve", "--json"]).arg("--config").arg(self.config());
-        if self.listen.port() != 0 {
+        if self.listen.port() != 0 || !self.listen.ip().is_loopback() {
             command.arg("--listen").arg(self.listen.to_string());
         }
         command.env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned()));
@@ -164,7 +184,7 @@ impl World {
     /// The gateway's program, where it serves: with a disk of its own for the audit log if it is to have one.
     fn serving(&self) -> Command {
         let gateway = program("hitotsu-gateway");
-        let Some(size) = self.audit_disk else { return Command::new(gateway) };
+        let Some(size) = self.audit_disk else { return placed(&self.elsewhere, "hitotsu-gateway") };
         let mut command = Command::new("unshare");
         command.args([
             "--mount",
@@ -181,7 +201,7 @@ impl World {
     fn beside(&self) -> Command {
         let gateway = program("hitotsu-gateway");
         let Some(running) = self.gateway.as_ref().filter(|_| self.audit_disk.is_some()) else {
-            return Command::new(gateway);
+            return placed(&self.elsewhere, "hitotsu-gateway");
         };
         let mut command = Command::new("nsenter");
         command.args(["--mount", "--target", &running.id().to_string()]).arg(gateway);
@@ -237,7 +257,7 @@ impl World {
         let code = made["code"].as_str().expect("a code");
         // The configured port may be 0; the real one is known only here.
         let (secret, _) = code.rsplit_once('@').expect("code@gateway");
-        format!("{secret}@localhost:{}", self.listen.port()).parse().expect("a code")
+        format!("{secret}@{}:{}", self.name, self.listen.port()).parse().expect("a code")
     }
 
     /// Enrols a device for a person.

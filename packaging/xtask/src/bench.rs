@@ -10,7 +10,7 @@ use crate::run::{self, Trouble};
 use crate::workspace::Workspace;
 
 /// The benches of `hitotsu-bench`. A test of that program fails when one is missing here.
-const WHOLE: &[&str] = &["throughput", "latency", "connections", "memory", "decide", "cut"];
+const WHOLE: &[&str] = &["throughput", "latency", "connections", "memory", "decide", "cut", "peers"];
 
 /// Which bench.
 #[derive(Debug, Args)]
@@ -69,8 +69,13 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode, 
 /// Runs one or all benches of the whole, and gives back their objects by name, and what the machine is.
 fn whole(workspace: &Workspace, options: &Options) -> Result<Map<String, Value>, Trouble> {
     let mut build = workspace.cargo();
-    build.args(["build", "--release", "--package", "hitotsu-gateway", "--package", "hitotsu-tests"]);
-    build.args(["--bin", "hitotsu-gateway", "--bin", "hitotsu-bench"]);
+    build.args(["build", "--release"]);
+    for package in ["hitotsu-agent", "hitotsu-gateway", "hitotsu-tests"] {
+        build.args(["--package", package]);
+    }
+    for program in ["hitotsu", "hitotsu-gateway", "hitotsu-bench", "hitotsu-load"] {
+        build.args(["--bin", program]);
+    }
     let failed = |what: &str| Trouble::new(format!("`hitotsu-bench` {what}"));
     if !run::shown_and_captured(&mut build)?.0.success() {
         return Err(failed("cannot be built"));

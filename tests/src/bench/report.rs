@@ -42,7 +42,7 @@ impl Unit {
         }
     }
 
-    fn in_tables(self) -> &'static str {
+    pub(super) fn in_tables(self) -> &'static str {
         match self {
             Self::Microseconds => "µs",
             Self::Milliseconds => "ms",

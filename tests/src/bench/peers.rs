@@ -1,0 +1,344 @@
+//! Ours beside the tunnels that a user could choose, in one run: client, gateway and server are three hosts (network
+//! namespaces) joined by links of MTU 1500, on one machine. Each peer stands the whole time and they take turns, so that
+//! what else the machine does spoils all alike.
+//!
+//! - [`hosts`] are the three hosts, [`peer`] the peers, [`recipes`] how each is set up.
+//! - [`table`] is what they showed. The load is [`crate::load`], one process for each side.
+
+pub mod hosts;
+pub mod peer;
+mod recipes;
+mod table;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::hosts::Hosts;
+use self::peer::{Line, Peer};
+use self::table::Table;
+use super::Scale;
+use super::report::{Aim, Report, Unit};
+use crate::process::{Running, program, run as run_command};
+
+/// How long a peer may take until the first octet comes back.
+const REACHED_WITHIN: Duration = Duration::from_secs(15);
+
+/// Connections that ask for pages, as a browser with a few tabs or a small office has.
+const CONNECTIONS: usize = 32;
+
+/// New connections at once.
+const AT_ONCE: usize = 16;
+
+/// How long the gateway is left alone before its idle memory is read.
+const REST: Duration = Duration::from_secs(10);
+
+/// Runs it. Interrupted, it ends everything that it started and leaves.
+pub async fn run(scale: Scale) -> Report {
+    let mut report = Report::new("peers");
+    if !rustix::process::geteuid().is_root() {
+        report.note("Left out: it needs root, for network namespaces.");
+        return report;
+    }
+    let mut terminate = signal(SignalKind::terminate()).expect("a handler");
+    let done = tokio::select! {
+        report = measured(scale, report) => Some(report),
+        _ = tokio::signal::ctrl_c() => None,
+        _ = terminate.recv() => None,
+    };
+    done.unwrap_or_else(|| {
+        eprintln!("peers: interrupted; everything that it started has ended");
+        std::process::exit(130)
+    })
+}
+
+async fn measured(scale: Scale, mut report: Report) -> Report {
+    for text in ABOUT {
+        report.note(text);
+    }
+    report.note(format!("Load of the machine in the minute before: {}.", load_average()));
+    let mut bench = Bench::start(scale, &mut report).await;
+    bench.bulk().await;
+    bench.gateway_memory("gateway_after_bulk");
+    bench.ping_pong().await;
+    bench.requests().await;
+    bench.connections().await;
+    bench.voice().await;
+    tokio::time::sleep(scale.pick(REST, Duration::ZERO)).await;
+    bench.gateway_memory("gateway_at_rest");
+    bench.set_up().await;
+    bench.aims();
+    for trouble in &bench.troubles {
+        report.note(trouble);
+    }
+    bench.table.write(&mut report);
+    bench.ratios(&mut report);
+    report.note(format!("Load of the machine in the minute after: {}.", load_average()));
+    report
+}
+
+const ABOUT: [&str; 4] = [
+    "Load, client, gateway and server share this machine's processors: Gbit/s is what all of them do together.",
+    "Each value: median (least..most) of runs by turns. CPU: processes of the tunnel's two sides, kernel time included.",
+    "A link passes the kernel's large segments whole, as a network card with offloads does.",
+    "direct has no tunnel; hitotsu has admission and the audit record of every flow on.",
+];
+
+fn load_average() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().next().unwrap_or("unknown").to_owned()
+}
+
+/// Everything that stands, and what it showed so far.
+#[derive(Debug)]
+struct Bench {
+    scale: Scale,
+    lines: Vec<(Line, PathBuf)>,
+    hosts: Hosts,
+    table: Table,
+    troubles: Vec<String>,
+    // The lines' processes use the folders, so they go first.
+    _dir: TempDir,
+}
+
+impl Bench {
+    async fn start(scale: Scale, report: &mut Report) -> Self {
+        let dir = tempfile::Builder::new().prefix("hitotsu-peers-").tempdir().expect("a folder");
+        let hosts = Hosts::new().await;
+        let mut lines = Vec::new();
+        for peer in Peer::ALL {
+            let missing = peer.missing();
+            if !missing.is_empty() {
+                report.note(format!("{} is left out: this machine has no {}.", peer.name(), missing.join(", ")));
+                continue;
+            }
+            let folder = dir.path().join(peer.name());
+            std::fs::create_dir(&folder).expect("made");
+            match up(peer, &hosts, &folder).await {
+                Ok(line) => lines.push((line, folder)),
+                Err(why) => {
+                    assert_ne!(peer, Peer::Hitotsu, "{why}");
+                    report.note(format!("{} is left out: it does not start: {why}", peer.name()));
+                }
+            }
+        }
+        Self { scale, lines, hosts, table: Table::default(), troubles: Vec::new(), _dir: dir }
+    }
+
+    /// One load over one peer. Ours must bear every load; what another does not is said.
+    async fn load(&mut self, peer: usize, words: &[&str]) -> Option<Value> {
+        let line = &self.lines[peer].0;
+        let mut command = self.hosts.client.command(program("hitotsu-load"));
+        command.args(words);
+        let (code, output, errors) = run_command(command).await;
+        match serde_json::from_str(&output) {
+            Ok(value) if code == 0 => Some(value),
+            Ok(_) | Err(_) => {
+                let text = format!("{} failed at `{}`: {}", line.peer.name(), words.join(" "), errors.trim());
+                assert_ne!(line.peer, Peer::Hitotsu, "{text}");
+                self.troubles.push(text);
+                None
+            }
+        }
+    }
+
+    async fn bulk(&mut self) {
+        let time = self.scale.pick("1500", "50");
+        for streams in ["1", "4"] {
+            for way in ["up", "down"] {
+                let name = format!("bulk_{way}_{streams}");
+                for _ in 0..self.scale.pick(3, 1) {
+                    for place in 0..self.lines.len() {
+                        let line = &self.lines[place].0;
+                        let (peer, before) = (line.peer, line.cpu_seconds());
+                        let target = SocketAddr::new(peer.entry(), line.ports.bulk).to_string();
+                        let Some(said) = self.load(place, &["bulk", &target, way, streams, time]).await else {
+                            continue;
+                        };
+                        let after = self.lines[place].0.cpu_seconds();
+                        let gigabytes = number(&said, "octets") / 1e9;
+                        self.table.add(&name, Unit::GigabitsPerSecond, peer, number(&said, "gbit_s"));
+                        if peer != Peer::Direct {
+                            let (client, gateway) =
+                                ((after.0 - before.0) / gigabytes, (after.1 - before.1) / gigabytes);
+                            let unit = Unit::CpuSecondsPerGigabyte;
+                            self.table.add(&format!("{name}_both_sides"), unit, peer, client + gateway);
+                            self.table.add(&format!("{name}_gateway"), unit, peer, gateway);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn ping_pong(&mut self) {
+        let time = self.scale.pick("1000", "50");
+        for transport in ["tcp", "udp"] {
+            for _ in 0..self.scale.pick(3, 1) {
+                for place in 0..self.lines.len() {
+                    let line = &self.lines[place].0;
+                    let peer = line.peer;
+                    if transport == "udp" && !peer.carries_datagrams() {
+                        continue;
+                    }
+                    let port = if transport == "tcp" { line.ports.echo } else { line.ports.voice };
+                    let target = SocketAddr::new(peer.entry(), port).to_string();
+                    let Some(said) = self.load(place, &["ping-pong", &target, transport, time]).await else { continue };
+                    for percentile in ["p50", "p99"] {
+                        let value = number(&said, &format!("{percentile}_us"));
+                        self.table.add(&format!("{transport}_{percentile}"), Unit::Microseconds, peer, value);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn requests(&mut self) {
+        let (time, connections) = (self.scale.pick("1500", "50"), CONNECTIONS.to_string());
+        for _ in 0..self.scale.pick(3, 1) {
+            for place in 0..self.lines.len() {
+                let line = &self.lines[place].0;
+                let peer = line.peer;
+                let target = SocketAddr::new(peer.entry(), line.ports.http).to_string();
+                let Some(said) = self.load(place, &["requests", &target, &connections, time]).await else { continue };
+                self.table.add("requests", Unit::PerSecond, peer, number(&said, "per_s"));
+            }
+        }
+    }
+
+    async fn connections(&mut self) {
+        let (time, at_once) = (self.scale.pick("1500", "50"), AT_ONCE.to_string());
+        for _ in 0..self.scale.pick(3, 1) {
+            for place in 0..self.lines.len() {
+                let line = &self.lines[place].0;
+                let peer = line.peer;
+                let target = SocketAddr::new(peer.entry(), line.ports.echo).to_string();
+                let Some(said) = self.load(place, &["connections", &target, &at_once, time]).await else { continue };
+                self.table.add("new_connections", Unit::PerSecond, peer, number(&said, "per_s"));
+                self.table.add("new_connections_failed", Unit::Count, peer, number(&said, "failed"));
+            }
+        }
+    }
+
+    async fn voice(&mut self) {
+        let (calls, time) = (self.scale.pick("1000", "5"), self.scale.pick("2000", "100"));
+        for _ in 0..self.scale.pick(3, 1) {
+            for place in 0..self.lines.len() {
+                let line = &self.lines[place].0;
+                let peer = line.peer;
+                if !peer.carries_datagrams() {
+                    continue;
+                }
+                let before = line.cpu_seconds().1;
+                let target = SocketAddr::new(peer.entry(), line.ports.voice).to_string();
+                let Some(said) = self.load(place, &["voice", &target, calls, time]).await else { continue };
+                let gateway = self.lines[place].0.cpu_seconds().1 - before;
+                self.table.add("voice_lost", Unit::Percent, peer, number(&said, "lost_percent"));
+                self.table.add("voice_p99", Unit::Milliseconds, peer, number(&said, "p99_us") / 1e3);
+                if peer != Peer::Direct {
+                    let each = gateway * 1e6 / number(&said, "back");
+                    self.table.add("voice_gateway_cpu_each", Unit::Microseconds, peer, each);
+                }
+            }
+        }
+    }
+
+    /// From the start of the client's process to the first octet that comes back.
+    async fn set_up(&mut self) {
+        for _ in 0..self.scale.pick(5, 1) {
+            for (line, folder) in &mut self.lines {
+                if line.peer == Peer::Direct {
+                    continue;
+                }
+                line.stop_client().await;
+                let target = SocketAddr::new(line.peer.entry(), line.ports.echo).to_string();
+                let mut command = self.hosts.client.command(program("hitotsu-load"));
+                command.args(["reach", &target, &REACHED_WITHIN.as_millis().to_string()]);
+                let mut reach = Running::start(command);
+                let begun = Instant::now();
+                let started = line.start_client(&self.hosts, folder).await;
+                if let Err(why) = started {
+                    self.troubles.push(format!("{} does not start again: {why}", line.peer.name()));
+                    continue;
+                }
+                reach.next_json().await;
+                let took = begun.elapsed().as_secs_f64() * 1e3;
+                self.table.add("set_up", Unit::Milliseconds, line.peer, took);
+            }
+        }
+    }
+
+    fn gateway_memory(&mut self, name: &str) {
+        for (line, _) in self.lines.iter().filter(|(line, _)| line.peer != Peer::Direct) {
+            self.table.add(name, Unit::Kibibytes, line.peer, line.gateway_kib());
+        }
+    }
+
+    /// What ours should show. The figures are those that the best of the others reaches on a machine of this size, and
+    /// what makes ours worth choosing.
+    fn aims(&mut self) {
+        for way in ["up_1", "down_1", "up_4", "down_4"] {
+            self.table.aim(&format!("bulk_{way}_both_sides"), Aim::AtMost(1.10));
+            self.table.aim(&format!("bulk_{way}_gateway"), Aim::AtMost(0.50));
+        }
+        for (name, aim) in [
+            ("requests", Aim::AtLeast(62_000.0)),
+            ("new_connections", Aim::AtLeast(12_500.0)),
+            ("new_connections_failed", Aim::AtMost(0.0)),
+            ("voice_lost", Aim::AtMost(0.0)),
+            ("voice_p99", Aim::AtMost(5.0)),
+            ("voice_gateway_cpu_each", Aim::AtMost(5.5)),
+            ("set_up", Aim::AtMost(15.0)),
+            ("gateway_after_bulk", Aim::AtMost(40.0 * 1024.0)),
+            ("gateway_at_rest", Aim::AtMost(15.0 * 1024.0)),
+        ] {
+            self.table.aim(name, aim);
+        }
+    }
+
+    /// Ours compared.
+    fn ratios(&self, report: &mut Report) {
+        for way in ["up_1", "down_1", "up_4", "down_4"] {
+            let name = format!("bulk_{way}");
+            for (peer, least) in [(Peer::Ssh, 0.9), (Peer::Haproxy, 1.0), (Peer::WireguardGo, 3.5)] {
+                let (ours, theirs) = (self.table.median(&name, Peer::Hitotsu), self.table.median(&name, peer));
+                if let (Some(ours), Some(theirs)) = (ours, theirs) {
+                    let name = format!("{name}_hitotsu_to_{}", peer.name());
+                    report.aimed(name, ours / theirs, Unit::Times, Aim::AtLeast(least));
+                }
+            }
+        }
+        for (name, most) in [("tcp_p50", 33.0), ("tcp_p99", 70.0), ("udp_p50", 30.0)] {
+            let (ours, direct) = (self.table.median(name, Peer::Hitotsu), self.table.median(name, Peer::Direct));
+            if let (Some(ours), Some(direct)) = (ours, direct) {
+                report.aimed(format!("{name}_added_hitotsu"), ours - direct, Unit::Microseconds, Aim::AtMost(most));
+            }
+        }
+    }
+}
+
+/// A peer that stands, over which an octet has come back.
+async fn up(peer: Peer, hosts: &Hosts, folder: &std::path::Path) -> Result<Line, String> {
+    let mut line = Line::new(peer, hosts, folder).await?;
+    line.start_client(hosts, folder).await?;
+    let target = SocketAddr::new(peer.entry(), line.ports.echo).to_string();
+    let mut command = hosts.client.command(program("hitotsu-load"));
+    command.args(["reach", &target, &REACHED_WITHIN.as_millis().to_string()]);
+    let (code, _, errors) = run_command(command).await;
+    if code == 0 { Ok(line) } else { Err(format!("nothing comes back: {}{}", errors.trim(), logs(folder))) }
+}
+
+/// What the peer's programs complained about.
+fn logs(folder: &std::path::Path) -> String {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let logs = files.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
+    logs.filter_map(|path| std::fs::read_to_string(path).ok()).map(|text| format!("\n{}", text.trim())).collect()
+}
+
+fn number(said: &Value, name: &str) -> f64 {
+    said[name].as_f64().unwrap_or_else(|| panic!("no number `{name}`: {said}"))
+}
