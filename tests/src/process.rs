@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, set_child_subreaper, waitid};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -40,7 +41,7 @@ pub fn placed(elsewhere: &[String], name: &str) -> Command {
     command
 }
 
-/// A running program. Dropping it kills it.
+/// A running program. Dropping it kills it with all that it started, and waits for their end.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
@@ -54,6 +55,7 @@ impl Running {
     /// If it cannot be started.
     #[must_use]
     pub fn start(mut command: Command) -> Self {
+        set_child_subreaper(Some(getpid())).expect("orphans come to us");
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -87,12 +89,23 @@ impl Running {
         self.child.id().expect("it runs")
     }
 
-    /// Ends it at once, as a power cut would (SIGKILL).
-    ///
-    /// # Panics
-    /// If it cannot be killed.
+    /// Ends it and what it started at once, as a power cut would (SIGKILL).
     pub async fn kill(&mut self) {
-        self.child.kill().await.expect("killed");
+        self.end();
+        let _ = self.child.wait().await;
+    }
+
+    fn end(&mut self) {
+        // Without an id it has ended and was waited for.
+        let Some(id) = self.child.id().and_then(pid) else { return };
+        // A stopped process starts nothing while its own are looked up.
+        let _ = kill_process(id, Signal::STOP);
+        let own = below(id);
+        let _ = self.child.start_kill();
+        // Seen here and left for the runtime's own wait.
+        let _ = waitid(WaitId::Pid(id), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+        let _ = self.child.try_wait();
+        own.into_iter().for_each(end_orphan);
     }
 
     /// Asks it to stop (SIGTERM) and waits.
@@ -100,10 +113,44 @@ impl Running {
     /// # Panics
     /// If it does not stop in time.
     pub async fn terminate(&mut self) -> std::process::ExitStatus {
-        let id = self.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill runs");
-        assert!(sent.success());
-        timeout(PATIENCE, self.child.wait()).await.expect("it stops in time").expect("waited")
+        let id = pid(self.id()).expect("a process");
+        let own = below(id);
+        kill_process(id, Signal::TERM).expect("sent");
+        let status = timeout(PATIENCE, self.child.wait()).await.expect("it stops in time").expect("waited");
+        own.into_iter().for_each(end_orphan);
+        status
+    }
+}
+
+/// No process of a test outlives it.
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn pid(id: u32) -> Option<Pid> {
+    i32::try_from(id).ok().and_then(Pid::from_raw)
+}
+
+/// The processes that a process started, and theirs.
+fn below(id: Pid) -> Vec<Pid> {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", id.as_raw_nonzero())).into_iter().flatten().flatten();
+    let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let children: Vec<Pid> = children
+        .flat_map(|list| list.split_whitespace().filter_map(|id| id.parse().ok().and_then(pid)).collect::<Vec<_>>())
+        .collect();
+    let theirs: Vec<Pid> = children.iter().flat_map(|child| below(*child)).collect();
+    [children, theirs].concat()
+}
+
+/// Ends a process whose parent is gone, and waits for it: this process takes in such orphans. One that ended before is
+/// none of ours, and its number may be another's by now.
+fn end_orphan(id: Pid) {
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    if waitid(WaitId::Pid(id), look).is_ok() {
+        let _ = kill_process(id, Signal::KILL);
+        let _ = waitid(WaitId::Pid(id), WaitIdOptions::EXITED);
     }
 }
 
