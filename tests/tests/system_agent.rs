@@ -52,6 +52,18 @@ async fn an_agent_is_back_within_three_seconds_of_its_gateways_power_cut_and_eve
     assert_eq!(open.len(), 1, "only the flow of now is open: {open:?}");
 }
 
+#[tokio::test]
+async fn an_agent_says_that_it_is_connected_again_when_one_tunnel_follows_another() {
+    let world = World::new(&TestBundle::new().on_this_machine().files()).await;
+    let mut agent = world.agent(PERSON).await;
+    let sessions = world.gateway_command(&["session", "list"]).await;
+    let session = sessions[0]["session"].as_str().expect("a session");
+
+    world.gateway_command(&["session", "kill", session]).await;
+
+    agent.event("connected").await;
+}
+
 /// Sends a text to the echo system and waits for it.
 async fn echoes(stream: &mut TcpStream, text: &str) {
     stream.write_all(text.as_bytes()).await.expect("sent");

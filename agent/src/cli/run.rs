@@ -10,7 +10,7 @@ use super::End;
 use super::output::Output;
 use crate::identity::IdentityError;
 use crate::run::{Agent, RunError};
-use crate::session::Phase;
+use crate::session::{Phase, TunnelNumber};
 use crate::{logs, platform, process};
 
 pub(super) async fn run(state_dir: &Path, output: &Output) -> End {
@@ -62,30 +62,39 @@ fn ready(agent: &Agent, output: &Output) {
     }
 }
 
+/// What was said last. Each tunnel is told of: one may follow another without a moment in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Connected(TunnelNumber),
+    Refused,
+    Connecting,
+}
+
 /// Says when the tunnel comes and goes, for people at a terminal and for programs that wait for it.
 async fn tell_phases(agent: &Agent, output: &Output) {
     let mut phases = agent.session().phase();
-    let mut last = "";
+    let mut last = None;
     loop {
         let now = match &*phases.borrow_and_update() {
             Phase::Up(tunnel) => {
-                let transport = format!("{:?}", tunnel.connection.transport()).to_ascii_lowercase();
-                if last != "connected" {
+                let now = Told::Connected(tunnel.number);
+                if last != Some(now) {
+                    let transport = format!("{:?}", tunnel.connection.transport()).to_ascii_lowercase();
                     tell_connected(&transport, output);
                 }
-                "connected"
+                Some(now)
             }
             Phase::Refused(problem) => {
-                if last != "refused" {
+                if last != Some(Told::Refused) {
                     tell_problem("refused", problem, output);
                 }
-                "refused"
+                Some(Told::Refused)
             }
             Phase::Down(Some(failure)) => {
-                if last != "connecting" {
+                if last != Some(Told::Connecting) {
                     tell_problem("connecting", &failure.problem, output);
                 }
-                "connecting"
+                Some(Told::Connecting)
             }
             Phase::Down(None) => last,
             Phase::Stopped => return,
