@@ -1,12 +1,61 @@
-//! The one place of the agent that reads the wall clock.
+//! The one place of the agent that reads the wall clock, and the zone that people here live in.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hitotsu_model::time::Timestamp;
+use jiff::tz::TimeZone;
 
 /// This computer's idea of the present; before 1970 counts as 1970.
 #[must_use]
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// An instant as people here read it: in the machine's zone (`TZ`, else `/etc/localtime`) with its offset, such as
+/// `2026-11-24 18:00:00 +09:00`. UTC where the machine names no zone that can be read.
+#[must_use]
+pub fn local(at: Timestamp) -> String {
+    in_zone(at, "%F %T %:z", TimeZone::system())
+}
+
+/// The same with milliseconds, for what is set beside other records.
+#[must_use]
+pub fn local_exact(at: Timestamp) -> String {
+    in_zone(at, "%F %T%.3f %:z", TimeZone::system())
+}
+
+fn in_zone(at: Timestamp, form: &str, zone: TimeZone) -> String {
+    match jiff::Timestamp::from_millisecond(at.0) {
+        Ok(instant) => instant.to_zoned_datetime(zone).strftime(form).to_string(),
+        // Beyond the years that a calendar has.
+        Err(_) => at.to_string(),
+    }
+}
+
+/// An instant as RFC 3339 writes it.
+#[must_use]
+pub fn read(text: &str) -> Option<Timestamp> {
+    text.parse::<jiff::Timestamp>().ok().map(|instant| Timestamp(instant.as_millisecond()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_is_told_in_the_time_of_its_zone_with_the_offset() {
+        let at = Timestamp(1_795_000_000_007);
+        let tokyo = TimeZone::get("Asia/Tokyo").expect("a zone");
+        assert_eq!(in_zone(at, "%F %T %:z", tokyo.clone()), "2026-11-18 20:06:40 +09:00");
+        assert_eq!(in_zone(at, "%F %T%.3f %:z", tokyo), "2026-11-18 20:06:40.007 +09:00");
+        assert_eq!(in_zone(at, "%F %T %:z", TimeZone::UTC), "2026-11-18 11:06:40 +00:00");
+        assert_eq!(in_zone(Timestamp::MAX, "%F", TimeZone::UTC), Timestamp::MAX.to_string());
+    }
+
+    #[test]
+    fn an_instant_is_read_as_it_was_written() {
+        assert_eq!(read("2026-11-18T11:06:40.007123Z"), Some(Timestamp(1_795_000_000_007)));
+        assert_eq!(read("yesterday"), None);
+    }
 }

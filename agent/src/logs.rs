@@ -7,13 +7,14 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use hitotsu_model::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::limits::{LOG_FILE_BYTES_MAX, LOG_FILES_KEPT_MAX};
-use crate::platform;
+use crate::{clock, platform};
 
 /// Name of the current file; older ones have `.1`, `.2`, … after it.
 pub const LOG_FILE: &str = "agent.log";
@@ -154,16 +155,17 @@ struct Line {
     fields: Map<String, Value>,
 }
 
-/// A line of the log for people; a line that is none of ours as it is.
+/// A line of the log for people, with its instant as `local` tells it; a line that is none of ours as it is.
 #[must_use]
-pub fn readable(line: &str) -> String {
+pub fn readable(line: &str, local: impl Fn(Timestamp) -> String) -> String {
     let Ok(Line { timestamp, level, mut fields }) = serde_json::from_str::<Line>(line) else {
         return line.to_owned();
     };
     let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let message = fields.remove("message").map(text).unwrap_or_default();
     let rest: String = fields.into_iter().map(|(name, value)| format!("  {name}={}", text(value))).collect();
-    format!("{timestamp} {level:>5} {message}{rest}")
+    let at = clock::read(&timestamp).map_or(timestamp, local);
+    format!("{at} {level:>5} {message}{rest}")
 }
 
 #[cfg(test)]
@@ -195,7 +197,7 @@ mod tests {
     #[test]
     fn a_line_reads_as_time_level_words_and_values() {
         let line = r#"{"timestamp":"2026-11-24T08:00:00Z","level":"INFO","fields":{"message":"connected","tunnel":3},"target":"x"}"#;
-        assert_eq!(readable(line), "2026-11-24T08:00:00Z  INFO connected  tunnel=3");
-        assert_eq!(readable("not ours"), "not ours");
+        assert_eq!(readable(line, |at| at.to_string()), "2026-11-24T08:00:00.000Z  INFO connected  tunnel=3");
+        assert_eq!(readable("not ours", |at| at.to_string()), "not ours");
     }
 }

@@ -1,8 +1,9 @@
-//! The one place where the gateway reads the wall clock.
+//! The one place where the gateway reads the wall clock, and the zone that people here live in.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hitotsu_model::time::Timestamp;
+use jiff::tz::TimeZone;
 
 /// The wall clock now; the epoch if the machine's clock is before it, so that every evidence and certificate is then
 /// outside its time and denied.
@@ -10,6 +11,27 @@ use hitotsu_model::time::Timestamp;
 pub fn now() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// An instant as people here read it: in the machine's zone (`TZ`, else `/etc/localtime`) with its offset, such as
+/// `2026-11-24 18:00:00 +09:00`. UTC where the machine names no zone that can be read.
+#[must_use]
+pub fn local(at: Timestamp) -> String {
+    in_zone(at, "%F %T %:z", TimeZone::system())
+}
+
+/// The same with milliseconds, for what is set beside other records.
+#[must_use]
+pub fn local_exact(at: Timestamp) -> String {
+    in_zone(at, "%F %T%.3f %:z", TimeZone::system())
+}
+
+fn in_zone(at: Timestamp, form: &str, zone: TimeZone) -> String {
+    match jiff::Timestamp::from_millisecond(at.0) {
+        Ok(instant) => instant.to_zoned_datetime(zone).strftime(form).to_string(),
+        // Beyond the years that a calendar has.
+        Err(_) => at.to_string(),
+    }
 }
 
 /// Notices when the wall clock jumps against the monotonic one.
@@ -50,5 +72,15 @@ mod tests {
         assert_eq!(detector.jumped(later(2), Timestamp(1_062_000)), Some(60_000));
         assert_eq!(detector.jumped(later(3), Timestamp(1_063_000)), None);
         assert_eq!(detector.jumped(later(4), Timestamp(1_004_000)), Some(-60_000));
+    }
+
+    #[test]
+    fn an_instant_is_told_in_the_time_of_its_zone_with_the_offset() {
+        let at = Timestamp(1_795_000_000_007);
+        let tokyo = TimeZone::get("Asia/Tokyo").expect("a zone");
+        assert_eq!(in_zone(at, "%F %T %:z", tokyo.clone()), "2026-11-18 20:06:40 +09:00");
+        assert_eq!(in_zone(at, "%F %T%.3f %:z", tokyo), "2026-11-18 20:06:40.007 +09:00");
+        assert_eq!(in_zone(at, "%F %T %:z", TimeZone::UTC), "2026-11-18 11:06:40 +00:00");
+        assert_eq!(in_zone(Timestamp::MAX, "%F", TimeZone::UTC), Timestamp::MAX.to_string());
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::session::refused;
 use super::{CliError, Context};
 use crate::audit::{Entry, Follower, tail, verify};
+use crate::clock;
 
 /// What can be done with the audit log.
 #[derive(Debug, clap::Subcommand)]
@@ -85,5 +86,5 @@ fn line(entry: &Entry) -> String {
     let mut value = serde_json::to_value(&entry.record.event).unwrap_or_default();
     let event = value.as_object_mut().and_then(|fields| fields.remove("event"));
     let event = event.as_ref().and_then(|event| event.as_str()).unwrap_or("?").to_owned();
-    format!("{:>8}  {}  {event:<20} {value}", entry.position.0, entry.record.at)
+    format!("{:>8}  {}  {event:<20} {value}", entry.position.0, clock::local_exact(entry.record.at))
 }

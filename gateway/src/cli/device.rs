@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::session::refused;
 use super::{CliError, Context};
 use crate::admin::RevokeRequest;
+use crate::clock;
 use crate::local::Client;
 use crate::registry::Device;
 use crate::revocation::{Awaited, RevocationAnswer};
@@ -96,7 +97,7 @@ fn shown(answer: &Value, context: &Context) -> String {
     for certificate in answer.get("certificates").and_then(Value::as_array).into_iter().flatten() {
         let serial = certificate.get("serial").and_then(Value::as_str).unwrap_or("?");
         let until = certificate.get("not_after").and_then(Value::as_i64).unwrap_or(0);
-        let until = hitotsu_model::time::Timestamp(until).to_string();
+        let until = clock::local(hitotsu_model::time::Timestamp(until));
         let revoked = certificate.get("revoked").is_some_and(|revoked| !revoked.is_null());
         let id = if revoked { "certificate-revoked" } else { "certificate-good" };
         lines.push(format!("    {}", context.text(id, &[("serial", serial), ("until", &until)])));

@@ -8,6 +8,7 @@ use hitotsu_model::ids::PersonId;
 use super::session::refused;
 use super::{CliError, Context};
 use crate::admin::{EnrolCodeMade, EnrolCodeRequest};
+use crate::clock;
 use crate::local::Client;
 use crate::operate::PersonKnown;
 
@@ -53,7 +54,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<ExitCode, CliEr
     let request = serde_json::to_value(request).map_err(refused)?;
     let made = client.post("/v1/enrol-codes", &request).await?;
     let made: EnrolCodeMade = serde_json::from_value(made).map_err(refused)?;
-    let expires_at = made.expires_at.to_string();
+    let expires_at = clock::local(made.expires_at);
     context.say(&made, || context.text("enrol-code-made", &[("code", &made.code), ("until", &expires_at)]))?;
     Ok(ExitCode::SUCCESS)
 }

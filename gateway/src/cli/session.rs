@@ -6,6 +6,7 @@ use hitotsu_model::ids::SessionId;
 use serde_json::{Value, json};
 
 use super::{CliError, Context};
+use crate::clock;
 use crate::local::Client;
 use crate::operate::SessionRow;
 
@@ -52,7 +53,8 @@ fn table(rows: &[SessionRow], context: &Context) -> String {
     for row in rows {
         let person = row.person.as_ref().map_or("-", |person| person.as_str());
         let place = row.place.as_ref().map_or("-", |place| place.as_str());
-        lines.push(format!("{}  {}  {person}  {place}  {}  {}", row.session, row.device, row.transport, row.opened_at));
+        let since = clock::local(row.opened_at);
+        lines.push(format!("{}  {}  {person}  {place}  {}  {since}", row.session, row.device, row.transport));
         for flow in &row.flows {
             let resources: Vec<&str> = flow.resources.iter().map(|resource| resource.as_str()).collect();
             let moved = format!("↑{} ↓{}", flow.bytes_up, flow.bytes_down);

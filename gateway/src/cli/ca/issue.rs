@@ -72,7 +72,7 @@ pub(super) async fn run(args: IssueArgs, context: &Context) -> Result<(), CliErr
         "serial": issued.serial, "holder": holder.id, "profile": args.profile,
         "not_after": issued.not_after, "out": args.out,
     });
-    let (serial, until) = (issued.serial.to_string(), issued.not_after.to_string());
+    let (serial, until) = (issued.serial.to_string(), clock::local(issued.not_after));
     let out = args.out.display().to_string();
     context.say(&said, || context.text("ca-issued", &[("serial", &serial), ("until", &until), ("out", &out)]))
 }

@@ -41,7 +41,7 @@ fn line(row: &StoredCertificate, context: &Context) -> String {
         None if row.not_after < clock::now() => context.text("ca-ended", &[]),
         None => context.text("device-state-good", &[]),
     };
-    format!("{}  {}  {}  {}  {state}", row.serial, row.profile, row.holder, row.not_after)
+    format!("{}  {}  {}  {}  {state}", row.serial, row.profile, row.holder, clock::local(row.not_after))
 }
 
 pub(super) async fn revoked(kind: CaKind, out: &Path, hours: u32, context: &Context) -> Result<(), CliError> {

@@ -34,7 +34,7 @@ pub(super) async fn run(kind: CaKind, root: &Path, more: Vec<String>, context: &
     };
     state.record(event).await.map_err(refused)?;
     let said = json!({ "kind": kind.as_str(), "serial": issued.serial, "not_after": issued.not_after });
-    let (serial, until) = (issued.serial.to_string(), issued.not_after.to_string());
+    let (serial, until) = (issued.serial.to_string(), clock::local(issued.not_after));
     context
         .say(&said, || context.text("ca-rotated", &[("kind", kind.as_str()), ("serial", &serial), ("until", &until)]))
 }
