@@ -186,3 +186,59 @@ control-other-version = The running agent is of another version; restart it ({ $
 folder-not-usable = The folder { $folder } cannot be used ({ $why }).
 log-not-written = The log cannot be written ({ $why }); see whether the disk is full.
 log-not-read = The log cannot be read ({ $why }).
+
+no-state-dir = The folder for the agent's state cannot be told ({ $why }); name it with `--state-dir`.
+no-runtime = The program could not start ({ $why }); close other programs and try again.
+file-not-usable = { $path } cannot be read or written ({ $why }).
+loose-link = { $path } is a symbolic link; put the file itself there.
+loose-owner = { $path } belongs to another user ({ $owner }); run: chown { $own } '{ $path }'
+loose-open = { $path } is open to other users; run: chmod { $tight } '{ $path }'
+loose-elsewhere = { $path } may be open to other users; keep it below your own profile.
+
+enrol-code-too-long = This is longer than any enrolment code; copy only the code.
+enrol-code-no-gateway = The enrolment code has no “@”; it ends in “@” and the gateway's address, such as `@gateway.example:443`.
+enrol-code-bad-gateway = { $text } is not a gateway's address; write it as `gateway.example:443`.
+enrol-code-symbol = “{ $symbol }” in group { $group } of the enrolment code stands in no code; look at that group again.
+enrol-code-length = The enrolment code has { $found } characters before the “@” instead of { $expected }, dashes not counted; see whether some are missing.
+enrol-code-checksum = There is a typing mistake in the enrolment code or in the gateway's address; compare them again.
+enrol-code-root = The organisation's certificate cannot be read; tell your IT desk.
+
+enrol-unreachable = { $gateway } cannot be reached ({ $why }); check the network and the code's ending.
+enrol-wrong-gateway = The server is not the one that the code was made for ({ $why }).
+enrol-answer = The gateway's answer cannot be used ({ $why }); tell your IT desk.
+enrol-already = This computer is enrolled already; add `--again` to replace its identity.
+enrol-key = This computer's key cannot be made or used ({ $why }); tell your IT desk.
+identity-not-enrolled = This computer is not enrolled; run `hitotsu enrol` with your enrolment code.
+identity-damaged = { $path } is damaged ({ $why }); enrol this computer again.
+identity-unusable = This computer's identity cannot be used ({ $why }); enrol it again.
+
+config-unreadable = The configuration { $path } cannot be read ({ $why }); check its owner and permissions.
+config-too-long = The configuration { $path } is longer than { $max } bytes; shorten its lists.
+config-form = Line { $line } of agent.toml is wrong ({ $what }); mend or remove it.
+config-value = { $key } in agent.toml: { $what }
+value-no-address = { $text } is not an address with a port; use one such as `127.0.0.1:1080`.
+value-not-loopback = { $text } would let other machines use this computer's access; use an address of `127.0.0.0/8` or `[::1]`.
+value-pattern = { $text } is not a host pattern; use a name (`files.example`), `*.example` or a range (`10.1.0.0/24`).
+value-transport = { $text } is not a transport; use `tcp` or `udp`.
+value-taken = { $text } is used by an earlier forward; choose another port.
+value-route = { $text } is not a route; use `tunnel`, `direct` or `block`.
+value-forwards = { $count } forwards are more than { $max }; remove some.
+value-patterns = { $count } patterns are more than { $max }; use ranges or `*.name`.
+target-host = { $text } is neither a host name nor an address.
+target-port = { $text } needs a port from 1 to 65535, as in `files.example:443`.
+front-taken = { $key } of the configuration: cannot listen on { $address } ({ $why }); stop the program that uses it or choose another port.
+
+dial-unreachable = no connection ({ $why })
+dial-untrusted = the server could not be proven to be the organisation's gateway ({ $why })
+dial-not-accepted = the gateway does not accept this computer's certificate ({ $why }); enrol it again
+dial-incompatible = the gateway is of another version ({ $why }); update the agent
+found-good = good
+found-addresses = { $count ->
+    [one] { $count } address
+   *[other] { $count } addresses
+}
+found-valid = valid from { $from } until { $until }
+found-name = the name leads to no address ({ $why })
+found-late = no answer in time
+found-other-user = it looks like another user's connection
+found-certificate = the certificate cannot be used ({ $why }); enrol this computer again

@@ -169,3 +169,56 @@ control-other-version = 動いているエージェントの版が違います�
 folder-not-usable = フォルダ { $folder } を使えません（{ $why }）。
 log-not-written = ログを書き込めません（{ $why }）。ディスクの空きを確かめてください。
 log-not-read = ログを読み取れません（{ $why }）。
+
+no-state-dir = 情報を置くフォルダを決められません（{ $why }）。`--state-dir` で指定してください。
+no-runtime = 始める準備ができませんでした（{ $why }）。ほかのプログラムを閉じて、もう一度試してください。
+file-not-usable = { $path } を読み書きできません（{ $why }）。
+loose-link = { $path } はリンクです。ファイルそのものを置いてください。
+loose-owner = { $path } は別の利用者（番号 { $owner }）のものです。次を実行してください：`chown { $own } '{ $path }'`
+loose-open = { $path } を、ほかの利用者が開ける状態です。次を実行してください：`chmod { $tight } '{ $path }'`
+loose-elsewhere = { $path } は、ほかの利用者が開けるおそれのある場所です。自分のフォルダの中に置いてください。
+
+enrol-code-too-long = 登録コードとしては長すぎます。コードだけを写してください。
+enrol-code-no-gateway = 登録コードに「@」がありません。`@gateway.example:443` のように、「@」とゲートウェイの場所で終わります。
+enrol-code-bad-gateway = { $text } はゲートウェイの場所ではありません。`gateway.example:443` の形で入力してください。
+enrol-code-symbol = 登録コードの { $group } 番目の組に、使われない文字「{ $symbol }」があります。その組を見直してください。
+enrol-code-length = 登録コードの「@」より前が { $found } 文字です。正しくは { $expected } 文字です（「-」は数えません）。写し漏れがないか見直してください。
+enrol-code-checksum = 登録コードかゲートウェイの場所に、写し間違いがあります。もう一度見比べてください。
+enrol-code-root = 組織の証明書を読めません。情報システム担当に連絡してください。
+
+enrol-unreachable = { $gateway } につながりません（{ $why }）。ネットワークと、登録コードの「@」より後ろを確かめてください。
+enrol-wrong-gateway = つながった相手を、登録コードを発行したゲートウェイだと確かめられませんでした（{ $why }）。
+enrol-answer = ゲートウェイの答えが正しくありません（{ $why }）。情報システム担当に連絡してください。
+enrol-already = このパソコンはすでに登録されています。登録し直すときは `--again` を付けてください。
+enrol-key = このパソコンの鍵を作れないか、使えません（{ $why }）。情報システム担当に連絡してください。
+identity-not-enrolled = このパソコンはまだ登録されていません。登録コードを使って `hitotsu enrol` を実行してください。
+identity-damaged = { $path } が壊れています（{ $why }）。このパソコンをもう一度登録してください。
+identity-unusable = このパソコンの登録の内容を使えません（{ $why }）。もう一度登録してください。
+
+config-unreadable = 設定ファイル { $path } を読めません（{ $why }）。持ち主と、読み取りの許可を確かめてください。
+config-too-long = 設定ファイル { $path } が長すぎます。{ $max } バイトまでに短くしてください。
+config-form = 設定ファイル agent.toml の { $line } 行目が正しくありません（{ $what }）。その行を直すか、消してください。
+config-value = 設定ファイル agent.toml の { $key }：{ $what }
+value-no-address = { $text } はアドレスとポートの形ではありません。`127.0.0.1:1080` のように書いてください。
+value-not-loopback = { $text } では、ほかの機械がこのパソコンの権限を使えてしまいます。`127.0.0.0/8` か `[::1]` のアドレスにしてください。
+value-pattern = { $text } は宛先の書き方として正しくありません。名前（`files.example`）、`*.example`、範囲（`10.1.0.0/24`）のどれかで書いてください。
+value-transport = { $text } は使えません。`tcp` か `udp` を指定してください。
+value-taken = { $text } は、前にある転送の設定ですでに使われています。別のポートにしてください。
+value-route = { $text } は使えません。`tunnel`、`direct`、`block` のどれかを指定してください。
+value-forwards = 転送の設定が { $count } 件あります。{ $max } 件までに減らしてください。
+value-patterns = 宛先が { $count } 件あります。範囲や `*.name` でまとめて、{ $max } 件までにしてください。
+target-host = { $text } は、名前でもアドレスでもありません。
+target-port = { $text } にポートがありません。`files.example:443` のように、1～65535 の番号を付けてください。
+front-taken = 設定の { $key }：{ $address } で待ち受けられません（{ $why }）。使っているプログラムを止めるか、別のポートにしてください。
+
+dial-unreachable = つながりません（{ $why }）。
+dial-untrusted = つながった相手を、組織のゲートウェイだと確かめられませんでした（{ $why }）。
+dial-not-accepted = ゲートウェイが、このパソコンの証明書を受け付けませんでした（{ $why }）。もう一度登録してください。
+dial-incompatible = ゲートウェイと版が合いません（{ $why }）。エージェントを最新版にしてください。
+found-good = 問題ありません
+found-addresses = アドレス { $count } 件
+found-valid = { $from } から { $until } まで有効
+found-name = 名前からアドレスを調べられません（{ $why }）
+found-late = 時間内に応答がありませんでした
+found-other-user = 別の利用者の接続に見えます
+found-certificate = 証明書を使えません（{ $why }）。このパソコンをもう一度登録してください。

@@ -10,6 +10,7 @@ mod output;
 mod run;
 mod status;
 mod why;
+mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -113,11 +114,11 @@ pub fn main() -> ExitCode {
     };
     let state_dir = match cli.state_dir.map_or_else(platform::state_directory, Ok) {
         Ok(state_dir) => state_dir,
-        Err(error) => return output.failure(&error.to_string()).into(),
+        Err(error) => return output.wrong("no-state-dir", &error).into(),
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return output.failure(&error.to_string()).into(),
+        Err(error) => return output.wrong("no-runtime", &error).into(),
     };
     let end = runtime.block_on(async {
         match cli.command {

@@ -22,11 +22,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use hitotsu_model::resource::{Target, Transport};
+use hitotsu_model::resource::{Target, TargetError, Transport};
 use serde::Deserialize;
 
 use crate::limits::{CONFIG_BYTES_MAX, FORWARDS_MAX, ROUTE_PATTERNS_MAX};
-use crate::route::{HostPattern, RouteRules, Unlisted};
+use crate::route::{HostPattern, PatternError, RouteRules, Unlisted};
 
 /// Name of the file in the state directory.
 pub const CONFIG_FILE: &str = "agent.toml";
@@ -122,13 +122,45 @@ pub enum ConfigError {
         what: String,
     },
     /// A value that means nothing.
-    #[error("{CONFIG_FILE} key `{key}`: {what}")]
+    #[error("{CONFIG_FILE} key `{key}`: {fault}")]
     Value {
         /// The key.
         key: String,
         /// What is wrong and how to mend it.
-        what: String,
+        fault: ValueFault,
     },
+}
+
+/// Why a value means nothing, and how to mend it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ValueFault {
+    /// Not an address with a port.
+    #[error("`{0}` is not an address with a port; use one such as `127.0.0.1:1080`")]
+    NoAddress(String),
+    /// An address that other machines reach.
+    #[error("`{0}` would let other machines use this computer's access; use an address of `127.0.0.0/8` or `[::1]`")]
+    NotLoopback(String),
+    /// Not `host:port`.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// Not a pattern of host names.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// Neither TCP nor UDP.
+    #[error("`{0}` is not a transport; use `tcp` or `udp`")]
+    Transport(String),
+    /// Two forwards with one port.
+    #[error("`{0}` is used by an earlier forward; choose another port")]
+    Taken(SocketAddr),
+    /// Not a route.
+    #[error("`{0}` is not a route; use `tunnel`, `direct` or `block`")]
+    Route(String),
+    /// Too many forwards.
+    #[error("{0} forwards are more than {FORWARDS_MAX}; remove some")]
+    Forwards(usize),
+    /// Too many patterns.
+    #[error("{0} patterns are more than {ROUTE_PATTERNS_MAX}; use ranges or `*.name`")]
+    Patterns(usize),
 }
 
 impl Config {
@@ -210,9 +242,9 @@ fn form_error(text: &str, error: &toml::de::Error) -> ConfigError {
 
 fn value<T: FromStr>(key: &str, text: &str) -> Result<T, ConfigError>
 where
-    T::Err: std::fmt::Display,
+    ValueFault: From<T::Err>,
 {
-    text.parse().map_err(|error: T::Err| ConfigError::Value { key: key.to_owned(), what: error.to_string() })
+    text.parse().map_err(|error: T::Err| ConfigError::Value { key: key.to_owned(), fault: error.into() })
 }
 
 fn front(key: &str, text: Option<&str>, default: Option<SocketAddr>) -> Result<Option<SocketAddr>, ConfigError> {
@@ -224,22 +256,17 @@ fn front(key: &str, text: Option<&str>, default: Option<SocketAddr>) -> Result<O
 }
 
 fn loopback(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {
-    let refuse = |what: String| ConfigError::Value { key: key.to_owned(), what };
-    let address: SocketAddr = text
-        .parse()
-        .map_err(|_| refuse(format!("`{text}` is not an address with a port; use one such as `127.0.0.1:1080`")))?;
+    let refuse = |fault: ValueFault| ConfigError::Value { key: key.to_owned(), fault };
+    let address: SocketAddr = text.parse().map_err(|_| refuse(ValueFault::NoAddress(text.to_owned())))?;
     if !address.ip().is_loopback() {
-        return Err(refuse(format!(
-            "`{text}` would let other machines use this computer's access; use an address of `127.0.0.0/8` or `[::1]`"
-        )));
+        return Err(refuse(ValueFault::NotLoopback(text.to_owned())));
     }
     Ok(address)
 }
 
 fn forwards(raw: &[RawForward]) -> Result<Vec<Forward>, ConfigError> {
     if raw.len() > FORWARDS_MAX {
-        let what = format!("{} forwards are more than {FORWARDS_MAX}; remove some", raw.len());
-        return Err(ConfigError::Value { key: "forward".to_owned(), what });
+        return Err(ConfigError::Value { key: "forward".to_owned(), fault: ValueFault::Forwards(raw.len()) });
     }
     let mut forwards: Vec<Forward> = Vec::with_capacity(raw.len());
     for (index, raw) in raw.iter().enumerate() {
@@ -248,17 +275,16 @@ fn forwards(raw: &[RawForward]) -> Result<Vec<Forward>, ConfigError> {
             None | Some("tcp") => Transport::Tcp,
             Some("udp") => Transport::Udp,
             Some(other) => {
-                let what = format!("`{other}` is not a transport; use `tcp` or `udp`");
-                return Err(ConfigError::Value { key: key("transport"), what });
+                let fault = ValueFault::Transport(other.to_owned());
+                return Err(ConfigError::Value { key: key("transport"), fault });
             }
         };
         let listen = loopback(&key("listen"), &raw.listen)?;
         let to = Target::parse(&raw.to, transport)
-            .map_err(|error| ConfigError::Value { key: key("to"), what: error.to_string() })?;
+            .map_err(|error| ConfigError::Value { key: key("to"), fault: error.into() })?;
         let taken = |other: &Forward| other.listen == listen && other.to.transport == transport && listen.port() != 0;
         if forwards.iter().any(taken) {
-            let what = format!("`{listen}` is used by an earlier forward; choose another port");
-            return Err(ConfigError::Value { key: key("listen"), what });
+            return Err(ConfigError::Value { key: key("listen"), fault: ValueFault::Taken(listen) });
         }
         forwards.push(Forward { listen, to });
     }
@@ -271,8 +297,8 @@ fn routes(raw: &RawRoutes) -> Result<RouteRules, ConfigError> {
         Some("direct") => Unlisted::Direct,
         Some("block") => Unlisted::Block,
         Some(other) => {
-            let what = format!("`{other}` is not a route; use `tunnel`, `direct` or `block`");
-            return Err(ConfigError::Value { key: "routes.unlisted".to_owned(), what });
+            let fault = ValueFault::Route(other.to_owned());
+            return Err(ConfigError::Value { key: "routes.unlisted".to_owned(), fault });
         }
     };
     Ok(RouteRules {
@@ -284,8 +310,7 @@ fn routes(raw: &RawRoutes) -> Result<RouteRules, ConfigError> {
 
 fn patterns(key: &str, raw: &[String]) -> Result<Vec<HostPattern>, ConfigError> {
     if raw.len() > ROUTE_PATTERNS_MAX {
-        let what = format!("{} patterns are more than {ROUTE_PATTERNS_MAX}; use ranges or `*.name`", raw.len());
-        return Err(ConfigError::Value { key: key.to_owned(), what });
+        return Err(ConfigError::Value { key: key.to_owned(), fault: ValueFault::Patterns(raw.len()) });
     }
     raw.iter().map(|text| value(key, text)).collect()
 }

@@ -72,7 +72,7 @@ pub enum IdentityError {
     NotEnrolled,
     /// Others may read or write a file.
     #[error("{0}")]
-    Loose(String),
+    Loose(io::Error),
     /// A file does not hold what it should.
     #[error("`{}` is damaged: {why}; enrol this computer again", path.display())]
     Damaged {
@@ -240,7 +240,7 @@ fn refused(path: &Path, error: io::Error) -> IdentityError {
     if error.kind() == io::ErrorKind::NotFound {
         IdentityError::NotEnrolled
     } else if error.kind() == io::ErrorKind::PermissionDenied {
-        IdentityError::Loose(error.to_string())
+        IdentityError::Loose(error)
     } else {
         IdentityError::Io { path: path.to_owned(), error }
     }

@@ -7,6 +7,7 @@
 //! - [`platform`] asks the operating system; one module for each.
 //! - [`posture`] collects the claims about this computer, watches them, and describes them to people.
 //! - [`capture`] takes flows from applications: SOCKS5, HTTP proxy, port forwards.
+//! - [`loose`] says why a file that is its owner's alone is refused.
 //! - [`config`] is the one configuration file, [`limits`] every bound.
 //! - [`route`] says where a target goes: through the tunnel, straight out, nowhere.
 //! - [`session`] keeps one attested tunnel for everything.
@@ -27,6 +28,7 @@ pub mod enrol;
 pub mod identity;
 pub mod limits;
 pub mod logs;
+pub mod loose;
 pub mod message;
 pub mod platform;
 pub mod posture;

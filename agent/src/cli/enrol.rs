@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::End;
 use super::output::Output;
+use super::words::Say;
 use crate::enrol::{EnrolError, Enrolled, Existing};
 use crate::identity::FileStore;
 use crate::{clock, enrol};
@@ -24,7 +25,7 @@ pub(super) async fn enrol(state_dir: &Path, code: &str, again: bool, output: &Ou
     let code: EnrolCode = match code.trim().parse() {
         Ok(code) => code,
         Err(error) => {
-            output.failure(&format!("{error}"));
+            output.failed(&error);
             return End::Usage;
         }
     };
@@ -85,10 +86,10 @@ fn failed(error: &EnrolError, output: &Output) -> End {
                 output.json(&json!({ "problem": problem, "detail": error.to_string() }));
             } else {
                 output.problem_lines(&problem, "");
-                output.line(&output.faint(&error.to_string()));
+                output.line(&output.faint(&error.say(&output.messages)));
             }
             End::Problem
         }
-        (_, None) => output.failure(&error.to_string()),
+        (_, None) => output.failed(error),
     }
 }

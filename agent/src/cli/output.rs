@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::End;
+use super::words::Say;
 use crate::control::ControlError;
 use crate::message;
 
@@ -100,26 +101,24 @@ impl Output {
             | ControlError::NotYet
             | ControlError::PathTooLong(_)
             | ControlError::Io(_)
-            | ControlError::OtherVersion(_) => self.failure(&self.control_failed(error)),
+            | ControlError::OtherVersion(_) => self.failed(error),
         }
     }
 
-    /// Why the local control does not work, in this command's language.
-    pub(super) fn control_failed(&self, error: &ControlError) -> String {
-        match error {
-            ControlError::NotRunning => self.text("not-running", &[]),
-            ControlError::AlreadyRunning => self.text("already-running", &[]),
-            ControlError::NotYet => self.text("control-not-yet", &[]),
-            ControlError::PathTooLong(path) => self.text("control-path-too-long", &[("path", path)]),
-            ControlError::Io(error) => self.text("control-failed", &[("why", &error.to_string())]),
-            ControlError::OtherVersion(version) => self.text("control-other-version", &[("version", version)]),
-        }
+    /// A failure without a code, in this command's language.
+    pub(super) fn failed(&self, error: &impl Say) -> End {
+        self.failure(&error.say(&self.messages))
+    }
+
+    /// The message `id`, which says what the system would not do, and why.
+    pub(super) fn wrong(&self, id: &str, error: &io::Error) -> End {
+        self.failure(&self.text(id, &[("why", &error.say(&self.messages))]))
     }
 
     /// The state directory cannot be used.
     pub(super) fn cannot_use(&self, folder: &Path, error: &io::Error) -> End {
         let folder = folder.display().to_string();
-        self.failure(&self.text("folder-not-usable", &[("folder", &folder), ("why", &error.to_string())]))
+        self.failure(&self.text("folder-not-usable", &[("folder", &folder), ("why", &error.say(&self.messages))]))
     }
 
     /// Text that means well.

@@ -18,10 +18,10 @@ pub(super) async fn run(state_dir: &Path, output: &Output) -> End {
         return output.cannot_use(state_dir, &error);
     }
     if let Err(error) = platform::check_private(state_dir) {
-        return output.failure(&error.to_string());
+        return output.failed(&error);
     }
     if let Err(error) = logs::start(state_dir) {
-        return output.failure(&output.text("log-not-written", &[("why", &error.to_string())]));
+        return output.wrong("log-not-written", &error);
     }
     let agent = match Agent::start(state_dir, Arc::clone(&output.messages)).await {
         Ok(agent) => agent,
@@ -30,7 +30,7 @@ pub(super) async fn run(state_dir: &Path, output: &Output) -> End {
         }
         Err(error) => {
             tracing::error!(%error, "the agent cannot run");
-            return output.failure(&error.to_string());
+            return output.failed(&error);
         }
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "the agent runs");

@@ -15,7 +15,7 @@ pub(super) async fn why(state_dir: &Path, target: &str, udp: bool, output: &Outp
     let target = match parse(target, transport) {
         Ok(target) => target,
         Err(error) => {
-            output.failure(&error.to_string());
+            output.failed(&error);
             return End::Usage;
         }
     };

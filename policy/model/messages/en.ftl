@@ -114,3 +114,20 @@ code-tunnel-lost = The connection to the gateway was lost.
     .remedy = It reconnects by itself. Please wait.
 code-other-user = Connections from another user of this computer are not accepted.
     .remedy = Start the agent under your own account.
+
+### What the operating system said
+
+system-not-found = it does not exist
+system-permission-denied = it is not permitted
+system-already-exists = it exists already
+system-not-a-folder = it is not a folder
+system-is-a-folder = it is a folder, not a file
+system-storage-full = the disk is full
+system-read-only = nothing can be written there
+system-address-in-use = another program uses it
+system-address-not-here = this machine has no such address
+system-connection-refused = the other side did not accept
+system-connection-reset = the connection was cut
+system-unreachable = the network does not lead there
+system-timed-out = there was no answer in time
+system-not-text = it cannot be read as text

@@ -114,3 +114,20 @@ code-tunnel-lost = ゲートウェイとの接続が切れました。
     .remedy = 自動でつながり直します。そのままお待ちください。
 code-other-user = 別の利用者からの接続は受け付けません。
     .remedy = 自分のアカウントでエージェントを起動してください。
+
+### 基本ソフト（OS）が返した誤り
+
+system-not-found = 見つかりません
+system-permission-denied = 許可がありません
+system-already-exists = すでにあります
+system-not-a-folder = フォルダではありません
+system-is-a-folder = ファイルではなくフォルダです
+system-storage-full = ディスクに空きがありません
+system-read-only = 書き込みのできない場所です
+system-address-in-use = ほかのプログラムが使っています
+system-address-not-here = この機械にはないアドレスです
+system-connection-refused = 相手が受け付けませんでした
+system-connection-reset = 接続が切れました
+system-unreachable = ネットワークがつながっていません
+system-timed-out = 時間内に応答がありませんでした
+system-not-text = 文字として読めません

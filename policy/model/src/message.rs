@@ -4,6 +4,7 @@
 //! shows its id, and a test holds both languages complete.
 
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::str::FromStr;
 
 use fluent_bundle::concurrent::FluentBundle;
@@ -129,6 +130,14 @@ impl Messages {
         (title, remedy)
     }
 
+    /// What the operating system said, in this language where it is one of the usual things; else in its own words, as are
+    /// errors that carry more than the system's number.
+    #[must_use]
+    pub fn system(&self, error: &io::Error) -> String {
+        let usual = system_message(error.kind()).filter(|_| error.get_ref().is_none());
+        usual.map_or_else(|| error.to_string(), |id| self.text(id, &[]))
+    }
+
     fn lookup(&self, id: &str, attribute: Option<&str>, arguments: &[(&str, &str)]) -> Option<String> {
         let message = self.bundle.get_message(id)?;
         let pattern = match attribute {
@@ -145,6 +154,31 @@ impl Messages {
         }
         let mut errors = Vec::new();
         Some(self.bundle.format_pattern(pattern, Some(&values), &mut errors).into_owned())
+    }
+}
+
+/// The message that says one of the usual errors of an operating system.
+#[must_use]
+pub fn system_message(kind: ErrorKind) -> Option<&'static str> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the standard library's enum grows; others keep their words")]
+    match kind {
+        ErrorKind::NotFound => Some("system-not-found"),
+        ErrorKind::PermissionDenied => Some("system-permission-denied"),
+        ErrorKind::AlreadyExists => Some("system-already-exists"),
+        ErrorKind::NotADirectory => Some("system-not-a-folder"),
+        ErrorKind::IsADirectory => Some("system-is-a-folder"),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some("system-storage-full"),
+        ErrorKind::ReadOnlyFilesystem => Some("system-read-only"),
+        ErrorKind::AddrInUse => Some("system-address-in-use"),
+        ErrorKind::AddrNotAvailable => Some("system-address-not-here"),
+        ErrorKind::ConnectionRefused => Some("system-connection-refused"),
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => Some("system-connection-reset"),
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown => {
+            Some("system-unreachable")
+        }
+        ErrorKind::TimedOut => Some("system-timed-out"),
+        ErrorKind::InvalidData => Some("system-not-text"),
+        _ => None,
     }
 }
 
@@ -188,6 +222,14 @@ mod tests {
                 assert!(!remedy.is_empty(), "{language:?} {code} has no remedy");
             }
         }
+    }
+
+    #[test]
+    fn usual_errors_of_the_system_are_told_in_words_and_others_as_they_are() {
+        let ja = Messages::new(Language::Ja, &[]).expect("parses");
+        assert_eq!(ja.system(&io::Error::from_raw_os_error(13)), "許可がありません");
+        assert_eq!(ja.system(&io::Error::other("more is known")), "more is known");
+        assert_eq!(ja.system(&io::Error::new(ErrorKind::NotFound, "more is known")), "more is known");
     }
 
     #[test]

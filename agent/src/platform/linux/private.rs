@@ -5,6 +5,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use crate::loose::Loose;
+
 /// Anything that group or others may do.
 const LOOSE_BITS: u32 = 0o077;
 
@@ -47,19 +49,18 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// The message says what is loose and which command mends it.
 pub fn check_private(path: &Path) -> io::Result<()> {
     let found = fs::symlink_metadata(path)?;
-    let refuse = |why: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
-    let shown = path.display();
+    let refuse = |loose: Loose| Err(loose.into());
     if found.is_symlink() {
-        return refuse(format!("`{shown}` is a symbolic link; put the file itself there"));
+        return refuse(Loose::Link(path.to_owned()));
     }
     let (owner, own) = (found.uid(), rustix::process::geteuid().as_raw());
     if owner != own {
-        return refuse(format!("`{shown}` belongs to user {owner}; run: chown {own} '{shown}'"));
+        return refuse(Loose::Owner { path: path.to_owned(), owner, own });
     }
     let mode = found.mode() & 0o7777;
     if mode & LOOSE_BITS != 0 {
         let tight = if found.is_dir() { "700" } else { "600" };
-        return refuse(format!("`{shown}` is open to other users (mode {mode:o}); run: chmod {tight} '{shown}'"));
+        return refuse(Loose::Open { path: path.to_owned(), mode, tight });
     }
     Ok(())
 }

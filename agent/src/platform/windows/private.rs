@@ -4,6 +4,8 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::loose::Loose;
+
 /// Where the agent keeps its state unless told otherwise: `hitotsu` below `%LOCALAPPDATA%`.
 ///
 /// # Errors
@@ -49,6 +51,5 @@ pub fn check_private(path: &Path) -> io::Result<()> {
     if profile.is_some_and(|profile| real.starts_with(profile)) {
         return Ok(());
     }
-    let why = format!("`{}` may be open to other users; keep it below your own profile", path.display());
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+    Err(Loose::Elsewhere(path.to_owned()).into())
 }
