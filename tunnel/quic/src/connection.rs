@@ -1,9 +1,8 @@
 //! One connection.
 
 use std::any::Any;
-use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -13,7 +12,7 @@ use quinn_proto::{ConnectionError, ConnectionHandle, ConnectionStats, Dir, Event
 use crate::endpoint::Shared;
 use crate::recv::RecvStream;
 use crate::send::SendStream;
-use crate::wakers::{ByStream, Waiting};
+use crate::wakers::{AllByStream, ByStream, Waiting, lock, wait};
 use crate::worker;
 
 /// A connection. Clones are the same connection; it is closed with code 0 when the last clone and the last stream are
@@ -57,11 +56,11 @@ pub(crate) struct State {
     pub(crate) scheduled: Option<Instant>,
     pub(crate) readers: ByStream,
     pub(crate) writers: ByStream,
-    pub(crate) stopped: ByStream,
+    pub(crate) stopped: AllByStream,
     accepting: [Waiting; 2],
     opening: [Waiting; 2],
     datagrams: Waiting,
-    connecting: Waiting,
+    connecting: Option<Waker>,
     ending: Waiting,
 }
 
@@ -77,20 +76,18 @@ impl Inner {
             scheduled: None,
             readers: ByStream::default(),
             writers: ByStream::default(),
-            stopped: ByStream::default(),
+            stopped: AllByStream::default(),
             accepting: Default::default(),
             opening: Default::default(),
             datagrams: Waiting::default(),
-            connecting: Waiting::default(),
+            connecting: None,
             ending: Waiting::default(),
         };
         Arc::new(Self { endpoint, state: Mutex::new(state) })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        // quinn-proto may be half-way through a change then, but it is not memory that is unsafe: at worst the peer sees
-        // nonsense and closes.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Tells the worker that the connection has something to send, or its timers have changed.
@@ -126,12 +123,12 @@ impl State {
         for waiting in self.accepting.iter_mut().chain(&mut self.opening) {
             waiting.take(woken);
         }
-        for waiting in [&mut self.datagrams, &mut self.connecting, &mut self.ending] {
-            waiting.take(woken);
-        }
-        for waiting in [&mut self.readers, &mut self.writers, &mut self.stopped] {
-            waiting.take_all(woken);
-        }
+        self.datagrams.take(woken);
+        woken.extend(self.connecting.take());
+        self.ending.take(woken);
+        self.readers.take_all(woken);
+        self.writers.take_all(woken);
+        self.stopped.take_all(woken);
     }
 
     /// Takes what QUIC has to tell the users and collects those who wait for it.
@@ -141,7 +138,7 @@ impl State {
                 Event::HandshakeDataReady | Event::DatagramsUnblocked => {}
                 Event::Connected => {
                     self.connected = true;
-                    self.connecting.take(woken);
+                    woken.extend(self.connecting.take());
                 }
                 Event::ConnectionLost { reason } => self.end(reason, woken),
                 Event::DatagramReceived => self.datagrams.take(woken),
@@ -203,7 +200,7 @@ impl Connection {
     /// # Errors
     /// Why the connection is over.
     pub async fn open_bi(&self) -> Result<(SendStream, RecvStream), ConnectionError> {
-        let id = poll_fn(|cx| self.poll_open(cx, Dir::Bi)).await?;
+        let id = self.open(Dir::Bi).await?;
         Ok((SendStream::new(self.clone(), id), RecvStream::new(self.clone(), id)))
     }
 
@@ -212,20 +209,16 @@ impl Connection {
     /// # Errors
     /// Why the connection is over.
     pub async fn open_uni(&self) -> Result<SendStream, ConnectionError> {
-        let id = poll_fn(|cx| self.poll_open(cx, Dir::Uni)).await?;
+        let id = self.open(Dir::Uni).await?;
         Ok(SendStream::new(self.clone(), id))
     }
 
-    fn poll_open(&self, cx: &Context<'_>, dir: Dir) -> Poll<Result<StreamId, ConnectionError>> {
-        let mut state = self.lock();
-        state.alive()?;
-        match state.proto.streams().open(dir) {
-            Some(id) => Poll::Ready(Ok(id)),
-            None => {
-                of(&mut state.opening, dir).add(cx);
-                Poll::Pending
-            }
-        }
+    async fn open(&self, dir: Dir) -> Result<StreamId, ConnectionError> {
+        let look = |state: &mut State| {
+            state.alive()?;
+            state.proto.streams().open(dir).map_or(Poll::Pending, |id| Poll::Ready(Ok(id)))
+        };
+        wait(&self.held.inner.state, |state| of(&mut state.opening, dir), look).await
     }
 
     /// The next stream both ways that the peer opened. Cancel-safe.
@@ -233,7 +226,7 @@ impl Connection {
     /// # Errors
     /// Why the connection is over.
     pub async fn accept_bi(&self) -> Result<(SendStream, RecvStream), ConnectionError> {
-        let id = poll_fn(|cx| self.poll_accept(cx, Dir::Bi)).await?;
+        let id = self.accept(Dir::Bi).await?;
         Ok((SendStream::new(self.clone(), id), RecvStream::new(self.clone(), id)))
     }
 
@@ -242,20 +235,22 @@ impl Connection {
     /// # Errors
     /// Why the connection is over.
     pub async fn accept_uni(&self) -> Result<RecvStream, ConnectionError> {
-        let id = poll_fn(|cx| self.poll_accept(cx, Dir::Uni)).await?;
+        let id = self.accept(Dir::Uni).await?;
         Ok(RecvStream::new(self.clone(), id))
     }
 
-    fn poll_accept(&self, cx: &Context<'_>, dir: Dir) -> Poll<Result<StreamId, ConnectionError>> {
-        let mut state = self.lock();
-        if let Some(id) = state.proto.streams().accept(dir) {
-            // The peer may have to be told that it can open another one.
-            self.held.inner.ready(&mut state);
-            return Poll::Ready(Ok(id));
-        }
-        state.alive()?;
-        of(&mut state.accepting, dir).add(cx);
-        Poll::Pending
+    async fn accept(&self, dir: Dir) -> Result<StreamId, ConnectionError> {
+        let inner = &self.held.inner;
+        let look = |state: &mut State| {
+            if let Some(id) = state.proto.streams().accept(dir) {
+                // The peer may have to be told that it can open another one.
+                inner.ready(state);
+                return Poll::Ready(Ok(id));
+            }
+            state.alive()?;
+            Poll::Pending
+        };
+        wait(&inner.state, |state| of(&mut state.accepting, dir), look).await
     }
 
     /// The next datagram that came. Cancel-safe.
@@ -263,16 +258,14 @@ impl Connection {
     /// # Errors
     /// Why the connection is over.
     pub async fn read_datagram(&self) -> Result<Bytes, ConnectionError> {
-        poll_fn(|cx| {
-            let mut state = self.lock();
+        let look = |state: &mut State| {
             if let Some(datagram) = state.proto.datagrams().recv() {
                 return Poll::Ready(Ok(datagram));
             }
             state.alive()?;
-            state.datagrams.add(cx);
             Poll::Pending
-        })
-        .await
+        };
+        wait(&self.held.inner.state, |state| &mut state.datagrams, look).await
     }
 
     /// Sends a datagram; the oldest that still waits goes when there is no room.
@@ -302,15 +295,8 @@ impl Connection {
 
     /// Completes when the connection is over, for whatever reason.
     pub async fn closed(&self) -> ConnectionError {
-        poll_fn(|cx| {
-            let mut state = self.lock();
-            if let Some(error) = &state.error {
-                return Poll::Ready(error.clone());
-            }
-            state.ending.add(cx);
-            Poll::Pending
-        })
-        .await
+        let look = |state: &mut State| state.error.clone().map_or(Poll::Pending, Poll::Ready);
+        wait(&self.held.inner.state, |state| &mut state.ending, look).await
     }
 
     /// Why the connection is over, if it is.
@@ -381,14 +367,14 @@ impl Connection {
         self.held.inner.ready(&mut state);
     }
 
-    /// Completes when the handshake is done.
+    /// Completes when the handshake is done. Only one task asks: the one that connects.
     pub(crate) fn poll_connected(&self, cx: &Context<'_>) -> Poll<Result<(), ConnectionError>> {
         let mut state = self.lock();
         state.alive()?;
         if state.connected {
             return Poll::Ready(Ok(()));
         }
-        state.connecting.add(cx);
+        state.connecting = Some(cx.waker().clone());
         Poll::Pending
     }
 }

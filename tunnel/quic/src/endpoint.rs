@@ -1,11 +1,10 @@
 //! A socket with its worker.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll, Waker};
 
 use futures_util::task::AtomicWaker;
@@ -17,7 +16,7 @@ use rustc_hash::FxHashMap;
 use crate::connection::{Connection, Inner};
 use crate::limits;
 use crate::socket::Socket;
-use crate::wakers::Waiting;
+use crate::wakers::{Waiting, lock, wait};
 use crate::worker::{self, Worker};
 
 /// A socket that takes connections, dials them, or both. Clones are the same; when the last one is dropped, the
@@ -102,13 +101,11 @@ impl Shared {
     }
 
     pub(crate) fn inbox(&self) -> MutexGuard<'_, Inbox> {
-        // Every change is one assignment or push.
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inbox)
     }
 
     pub(crate) fn routes(&self) -> MutexGuard<'_, Routes> {
-        // See `connection::Inner::lock`.
-        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.routes)
     }
 }
 
@@ -162,19 +159,16 @@ impl Endpoint {
 
     /// The next connection that somebody wants; `None` when there is no worker any more. Cancel-safe.
     pub async fn accept(&self) -> Option<Incoming> {
-        poll_fn(|cx| {
-            let mut routes = self.held.shared.routes();
-            if let Some(incoming) = routes.incoming.pop_front() {
-                let (remote, shared) = (incoming.remote_address(), Arc::clone(&self.held.shared));
-                return Poll::Ready(Some(Incoming { incoming: Some(incoming), remote, shared }));
-            }
+        let shared = &self.held.shared;
+        let look = |routes: &mut Routes| {
             if routes.over {
                 return Poll::Ready(None);
             }
-            routes.accepting.add(cx);
-            Poll::Pending
-        })
-        .await
+            routes.incoming.pop_front().map_or(Poll::Pending, |incoming| Poll::Ready(Some(incoming)))
+        };
+        let incoming = wait(&shared.routes, |routes| &mut routes.accepting, look).await?;
+        let remote = incoming.remote_address();
+        Some(Incoming { incoming: Some(incoming), remote, shared: Arc::clone(shared) })
     }
 
     /// Dials. The name is checked against the peer's certificate.
@@ -223,15 +217,10 @@ impl Endpoint {
 
     /// Completes when no connection is left, and what closed ones had to say has been sent. Closes none.
     pub async fn wait_idle(&self) {
-        poll_fn(|cx| {
-            let mut routes = self.held.shared.routes();
-            if routes.over || routes.connections.is_empty() {
-                return Poll::Ready(());
-            }
-            routes.idle.add(cx);
-            Poll::Pending
-        })
-        .await;
+        let look = |routes: &mut Routes| {
+            if routes.over || routes.connections.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        };
+        wait(&self.held.shared.routes, |routes| &mut routes.idle, look).await;
     }
 }
 

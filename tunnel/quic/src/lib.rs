@@ -14,6 +14,8 @@
 //! A connection has neither a task nor a channel nor a buffer of its own, so an idle one costs little more than the state
 //! that QUIC and TLS demand. See `docs/decisions/0011-own-quic-driver.md`.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
+
 pub mod connection;
 pub mod endpoint;
 mod limits;

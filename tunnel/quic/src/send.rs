@@ -1,7 +1,7 @@
 //! The sending half of a stream.
 
 use std::future::poll_fn;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use quinn_proto::{ClosedStream, ConnectionError, FinishError, StreamId, VarInt, Written};
@@ -122,25 +122,45 @@ impl SendStream {
         self.connection.held.inner.lock().proto.send_stream(self.id).set_priority(priority)
     }
 
-    /// Completes when the peer stops the stream, with its code, or has received all of a finished one. One task at a
-    /// time may wait for it.
+    /// Completes when the peer stops the stream, with its code, or has received all of a finished one, also when the stream
+    /// was dropped meanwhile. For a stream that was reset it may not complete before the connection is over.
     ///
     /// # Errors
     /// See [`StoppedError`].
     pub fn stopped(&self) -> impl Future<Output = Result<Option<VarInt>, StoppedError>> + Send + use<> {
-        let (connection, id) = (self.connection.clone(), self.id);
-        poll_fn(move |cx| {
-            let mut state = connection.held.inner.lock();
-            match state.proto.send_stream(id).stopped() {
-                Err(_) => Poll::Ready(Ok(None)),
-                Ok(Some(code)) => Poll::Ready(Ok(Some(code))),
-                Ok(None) => {
-                    state.alive()?;
-                    state.stopped.add(id, cx);
-                    Poll::Pending
-                }
+        let mut wait = Stopped { connection: self.connection.clone(), id: self.id, name: None };
+        poll_fn(move |cx| wait.poll(cx))
+    }
+}
+
+/// A task that waits for the end of a stream.
+struct Stopped {
+    connection: Connection,
+    id: StreamId,
+    /// In the list of those who wait.
+    name: Option<u64>,
+}
+
+impl Stopped {
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Option<VarInt>, StoppedError>> {
+        let mut state = self.connection.held.inner.lock();
+        match state.proto.send_stream(self.id).stopped() {
+            Err(_) => Poll::Ready(Ok(None)),
+            Ok(Some(code)) => Poll::Ready(Ok(Some(code))),
+            Ok(None) => {
+                state.alive()?;
+                state.stopped.add(self.id, &mut self.name, cx);
+                Poll::Pending
             }
-        })
+        }
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        if let Some(name) = self.name {
+            let _left = self.connection.held.inner.lock().stopped.leave(self.id, name);
+        }
     }
 }
 
@@ -149,7 +169,6 @@ impl Drop for SendStream {
         let inner = &self.connection.held.inner;
         let mut state = inner.lock();
         state.writers.forget(self.id);
-        state.stopped.forget(self.id);
         if state.error.is_none() {
             let mut stream = state.proto.send_stream(self.id);
             if let Err(FinishError::Stopped(code)) = stream.finish() {
