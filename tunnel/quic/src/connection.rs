@@ -50,6 +50,8 @@ pub(crate) struct State {
     pub(crate) connected: bool,
     /// The worker will look at it.
     pub(crate) queued: bool,
+    /// The worker will tell the users what came.
+    pub(crate) unheard: bool,
     /// The worker has forgotten it.
     pub(crate) drained: bool,
     /// The entry in the worker's timers.
@@ -72,6 +74,7 @@ impl Inner {
             error: None,
             connected: false,
             queued: false,
+            unheard: false,
             drained: false,
             scheduled: None,
             readers: ByStream::default(),

@@ -22,6 +22,7 @@ mod limits;
 pub mod recv;
 pub mod send;
 mod socket;
+mod timers;
 mod wakers;
 pub mod worker;
 
@@ -32,6 +33,6 @@ pub use send::{SendStream, StoppedError, WriteError};
 
 pub use quinn_proto::{
     ClientConfig, ClosedStream, ConnectError, ConnectionError, ConnectionId, ConnectionIdGenerator, ConnectionStats,
-    EndpointConfig, IdleTimeout, InvalidCid, MtuDiscoveryConfig, RetryError, RttEstimator, ServerConfig, StreamId,
-    TransportConfig, TransportErrorCode, VarInt, Written, congestion, crypto,
+    EndpointConfig, IdleTimeout, InvalidCid, MtuDiscoveryConfig, RetryError, RttEstimator, ServerConfig, StreamId, TransportConfig,
+    TransportErrorCode, VarInt, Written, congestion, crypto,
 };

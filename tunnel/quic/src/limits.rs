@@ -4,11 +4,18 @@
 /// kernel's own cost per octet falls to a third from 10 to 44.
 pub(crate) const SEGMENTS_MAX: usize = 44;
 
+/// Octets in one call to the kernel: what fits an IPv4 packet of UDP. Paths of larger packets get fewer of them.
+pub(crate) const SEND_OCTETS_MAX: usize = 65_507;
+
 /// Datagrams that one connection sends before the next one may: 0.5 ms at 1 Gbit/s.
 pub(crate) const DATAGRAMS_PER_TURN: usize = 2 * SEGMENTS_MAX;
 
 /// Calls to the kernel for received datagrams before connections are served, each up to [`RECEIVES_AT_ONCE`].
 pub(crate) const RECEIVES_PER_TURN: usize = 4;
+
+/// Turns in a row in which receiving fails before the socket counts as broken. Errors that come now and then, as a machine
+/// short of memory has them, must not end the connections of everybody; one that stays must not keep a processor busy.
+pub(crate) const RECEIVE_FAILURES_MAX: u32 = 100;
 
 /// Received messages in one call, each up to [`RECEIVE_OCTETS`]. Only what is used of this becomes resident.
 pub(crate) const RECEIVES_AT_ONCE: usize = 16;

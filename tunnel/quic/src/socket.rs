@@ -32,8 +32,7 @@ impl Socket {
             match received {
                 // Not ready after all: ask again, which registers the task.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // Whoever sends forged ICMP messages must not end the worker.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
+                Err(error) if is_of_path(&error) => {}
                 received => return Poll::Ready(received),
             }
         }
@@ -67,4 +66,11 @@ impl Socket {
     pub(crate) fn segments_max(&self) -> usize {
         self.state.max_gso_segments()
     }
+}
+
+/// Whether it tells of an ICMP message about something that was sent. QUIC finds out itself what does not arrive, and whoever
+/// forges such messages must not end the worker.
+fn is_of_path(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable};
+    matches!(error.kind(), ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable)
 }

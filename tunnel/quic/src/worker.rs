@@ -4,7 +4,7 @@
 //! that may have something. The users hear before anything is sent, so that what they answer travels with the
 //! acknowledgements where they are quick.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::io::{self, IoSliceMut};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,16 +15,25 @@ use std::time::Instant;
 use bytes::BytesMut;
 use quinn_proto::{ConnectionError, ConnectionHandle, DatagramEvent, EcnCodepoint, Transmit, TransportError};
 use quinn_udp::RecvMeta;
-use tokio::time::Sleep;
 
 use crate::connection::{Inner, State};
 use crate::endpoint::{Inbox, Routes, Shared, take_in};
 use crate::limits;
 use crate::socket::Socket;
+use crate::timers::Timers;
 
 /// The clock of all connections. Tests may stop it, as they stop tokio's.
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+/// Why connections end that have no worker any more.
+pub(crate) fn ended() -> ConnectionError {
+    ConnectionError::TransportError(TransportError {
+        code: quinn_proto::TransportErrorCode::INTERNAL_ERROR,
+        frame: None,
+        reason: "the socket's worker ended".to_owned(),
+    })
 }
 
 /// Works until no user is left and the last connection is gone, or the socket fails.
@@ -34,8 +43,12 @@ pub(crate) struct Worker {
     /// The socket before a move: packets that were under way still come there.
     before: Option<Arc<Socket>>,
     buffers: Vec<Box<[u8]>>,
-    /// Connections to look at, each once.
+    /// Turns in a row in which receiving failed.
+    failures: u32,
+    /// Connections to send for, each once.
     ready: VecDeque<Arc<Inner>>,
+    /// Connections whose users have something to hear, each once.
+    unheard: Vec<Arc<Inner>>,
     sending: Sending,
     timers: Timers,
     woken: Vec<Waker>,
@@ -62,7 +75,9 @@ impl Worker {
             socket,
             before: None,
             buffers: (0..limits::RECEIVES_AT_ONCE).map(|_| vec![0; limits::RECEIVE_OCTETS].into()).collect(),
+            failures: 0,
             ready: VecDeque::new(),
+            unheard: Vec::new(),
             sending: Sending::default(),
             timers: Timers::default(),
             woken: Vec::new(),
@@ -105,20 +120,41 @@ impl Worker {
         }
     }
 
-    /// True when the socket has more.
+    /// Something came for the connection, or a timer fired.
+    fn touched(&mut self, connection: &Arc<Inner>, state: &mut State) {
+        if !state.unheard {
+            state.unheard = true;
+            self.unheard.push(Arc::clone(connection));
+        }
+        self.queue(connection, state);
+    }
+
+    /// True when a socket has more.
     fn receive(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let mut more = false;
         // Errors of the socket before do not matter any more.
         if let Some(before) = self.before.take()
-            && self.receive_from(cx, &before).is_ok()
+            && let Ok((_, rest)) = self.receive_from(cx, &before)
         {
             self.before = Some(before);
+            more = rest;
         }
         let socket = Arc::clone(&self.socket);
-        let (messages, more) = self.receive_from(cx, &socket)?;
-        if messages > 0 {
-            self.before = None;
+        match self.receive_from(cx, &socket) {
+            Ok((messages, rest)) => {
+                self.failures = 0;
+                if messages > 0 {
+                    self.before = None;
+                }
+                Ok(more | rest)
+            }
+            Err(error) if self.failures == limits::RECEIVE_FAILURES_MAX => Err(error),
+            Err(error) => {
+                tracing::debug!(%error, "the UDP socket received nothing");
+                self.failures += 1;
+                Ok(true)
+            }
         }
-        Ok(more)
     }
 
     /// Gives the number of messages, and whether there may be more; if not, the socket will wake us.
@@ -162,7 +198,7 @@ impl Worker {
                     if let Some(connection) = routes.connections.get(&handle) {
                         let mut state = connection.lock();
                         state.proto.handle_event(event);
-                        self.queue(connection, &mut state);
+                        self.touched(connection, &mut state);
                     }
                 }
                 Some(DatagramEvent::NewConnection(incoming)) => take_in(&mut routes, incoming, &mut self.woken),
@@ -180,17 +216,19 @@ impl Worker {
         match state.proto.poll_timeout() {
             Some(deadline) if deadline <= time => {
                 state.proto.handle_timeout(time);
-                self.queue(&connection, &mut state);
+                self.touched(&connection, &mut state);
             }
             // It was put off since.
             Some(_) | None => self.timers.schedule(&mut state),
         }
     }
 
-    /// Tells the endpoint and the users what happened on the connections that are ready.
+    /// Tells the endpoint and the users what came and what fired.
     fn tell(&mut self) {
-        for connection in &self.ready {
-            tell_of(&mut connection.lock(), &self.shared, &mut self.timers, &mut self.woken);
+        for connection in self.unheard.drain(..) {
+            let mut state = connection.lock();
+            state.unheard = false;
+            tell_of(&mut state, &self.shared, &mut self.timers, &mut self.woken);
         }
         self.woken.drain(..).for_each(Waker::wake);
     }
@@ -198,6 +236,7 @@ impl Worker {
     /// Sends for every connection that is ready. True when some have more.
     fn send(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         if self.send_waiting(cx)?.is_pending() {
+            self.schedule_ready();
             return Ok(false);
         }
         let mut more = false;
@@ -220,6 +259,7 @@ impl Worker {
             drop(state);
             self.woken.drain(..).for_each(Waker::wake);
             if sent == Sent::NoRoom {
+                self.schedule_ready();
                 return Ok(false);
             }
             more |= sent == Sent::More;
@@ -227,8 +267,19 @@ impl Worker {
         Ok(more)
     }
 
+    /// Connections that cannot send yet have timers all the same: nobody waits for ever for a kernel that has no room.
+    fn schedule_ready(&mut self) {
+        for connection in &self.ready {
+            let mut state = connection.lock();
+            if state.scheduled.is_none() && !state.drained {
+                self.timers.schedule(&mut state);
+            }
+        }
+    }
+
     fn send_for(&mut self, state: &mut State, cx: &mut Context<'_>) -> io::Result<Sent> {
-        let segments = self.socket.segments_max().min(limits::SEGMENTS_MAX);
+        let mtu = usize::from(state.proto.current_mtu()).max(1);
+        let segments = self.socket.segments_max().min(limits::SEGMENTS_MAX).min(limits::SEND_OCTETS_MAX / mtu).max(1);
         let mut datagrams = 0;
         while datagrams < limits::DATAGRAMS_PER_TURN {
             self.sending.octets.clear();
@@ -269,7 +320,7 @@ fn tell_of(state: &mut State, shared: &Shared, timers: &mut Timers, woken: &mut 
         let mut routes = shared.routes();
         if event.is_drained() {
             state.drained = true;
-            timers.forget(state);
+            timers.forget(&mut state.scheduled, state.handle);
             routes.connections.remove(&state.handle);
             if routes.connections.is_empty() {
                 routes.idle.take(woken);
@@ -324,67 +375,13 @@ impl Drop for Worker {
         let connections = std::mem::take(connections);
         drop(routes);
         for connection in connections.values() {
-            let error = TransportError {
-                code: quinn_proto::TransportErrorCode::INTERNAL_ERROR,
-                frame: None,
-                reason: "the socket's worker ended".to_owned(),
-            };
             let mut state = connection.lock();
             state.drained = true;
-            state.end(ConnectionError::TransportError(error), &mut woken);
+            state.end(ended(), &mut woken);
         }
         // They hold what we share with them, so what we share must not hold them. Nothing is queued any more.
         *self.shared.inbox() = Inbox::default();
         woken.into_iter().for_each(Waker::wake);
-    }
-}
-
-/// When to look at which connection. An entry may be too early: then it is put off when it is due, so that a deadline
-/// that moves with every packet costs nothing.
-#[derive(Default)]
-struct Timers {
-    entries: BTreeSet<(Instant, ConnectionHandle)>,
-    sleep: Option<Pin<Box<Sleep>>>,
-}
-
-impl Timers {
-    fn schedule(&mut self, state: &mut State) {
-        let Some(deadline) = state.proto.poll_timeout() else { return };
-        if state.scheduled.is_some_and(|scheduled| scheduled <= deadline) {
-            return;
-        }
-        self.forget(state);
-        state.scheduled = Some(deadline);
-        self.entries.insert((deadline, state.handle));
-    }
-
-    fn forget(&mut self, state: &mut State) {
-        if let Some(scheduled) = state.scheduled.take() {
-            self.entries.remove(&(scheduled, state.handle));
-        }
-    }
-
-    /// Takes out what is due.
-    fn due(&mut self, time: Instant) -> Vec<ConnectionHandle> {
-        let mut due = Vec::new();
-        while let Some((deadline, handle)) = self.entries.first().copied()
-            && deadline <= time
-        {
-            self.entries.pop_first();
-            due.push(handle);
-        }
-        due
-    }
-
-    /// Ready when something is due; wakes the task then otherwise.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some((deadline, _)) = self.entries.first() else { return Poll::Pending };
-        let deadline = tokio::time::Instant::from_std(*deadline);
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        if sleep.deadline() != deadline {
-            sleep.as_mut().reset(deadline);
-        }
-        sleep.as_mut().poll(cx)
     }
 }
 
