@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures_util::task::AtomicWaker;
 use quinn_proto::{
-    ClientConfig, ConnectError, ConnectionError, ConnectionHandle, EndpointConfig, RetryError, ServerConfig, Transmit,
+    ClientConfig, ConnectError, ConnectionError, ConnectionHandle, EndpointConfig, ServerConfig, Transmit,
 };
 use rustc_hash::FxHashMap;
 
@@ -19,8 +19,8 @@ use crate::socket::Socket;
 use crate::wakers::{Waiting, lock, wait};
 use crate::worker::{self, Worker};
 
-/// A socket that takes connections, dials them, or both. Clones are the same; when the last one is dropped, the
-/// connections live on and the socket closes after the last of them.
+/// A socket that takes connections, dials them, or both. Clones are the same; when the last one is dropped, nobody new is
+/// taken, the connections live on and the socket closes after the last of them.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     held: Arc<Held>,
@@ -34,6 +34,7 @@ struct Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
+        self.shared.routes().forget_incoming();
         self.shared.held.store(false, Ordering::Release);
         self.shared.worker.wake();
     }
@@ -41,7 +42,9 @@ impl Drop for Held {
 
 /// What the worker shares with the users of the endpoint and of its connections.
 ///
-/// Only the worker ever holds the lock of the routes together with that of a connection, so their order is free.
+/// INVARIANT (locks): the worker alone waits for the lock of a connection that others know while it holds that of the routes, or
+/// the other way round; nobody else can be in its way. Users lock the routes or a connection, then the inbox. A new connection
+/// is locked under the routes before anybody else knows it. Nobody takes another lock under that of the inbox.
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// Wakes the worker.
@@ -62,7 +65,7 @@ pub(crate) struct Routes {
     pub(crate) idle: Waiting,
     /// The worker's: the socket closes with it, whoever still holds a connection.
     socket: Weak<Socket>,
-    /// There is no worker any more.
+    /// There is no worker any more, so nothing may be added.
     pub(crate) over: bool,
 }
 
@@ -74,9 +77,7 @@ impl std::fmt::Debug for Routes {
 
 impl Drop for Routes {
     fn drop(&mut self) {
-        for incoming in self.incoming.drain(..) {
-            self.proto.ignore(incoming);
-        }
+        self.forget_incoming();
     }
 }
 
@@ -110,6 +111,14 @@ impl Shared {
 }
 
 impl Routes {
+    /// Nobody takes connections any more.
+    fn forget_incoming(&mut self) {
+        self.proto.set_server_config(None);
+        for incoming in self.incoming.drain(..) {
+            self.proto.ignore(incoming);
+        }
+    }
+
     /// Sends an answer that belongs to no connection, if the kernel has room: whoever asked asks again.
     pub(crate) fn respond(&self, transmit: &Transmit, octets: &[u8]) {
         if let (Some(octets), Some(socket)) = (octets.get(..transmit.size), self.socket.upgrade()) {
@@ -192,11 +201,17 @@ impl Endpoint {
     /// Goes on with another socket: connections that were dialled move to it.
     ///
     /// # Errors
-    /// The socket cannot be used; then everything stays as it was.
+    /// The socket cannot be used, or there is no worker any more; then everything stays as it was.
     pub fn rebind(&self, socket: std::net::UdpSocket) -> io::Result<()> {
         let socket = Arc::new(Socket::new(socket)?);
-        self.held.shared.routes().socket = Arc::downgrade(&socket);
-        self.held.shared.inbox().moved_to = Some(socket);
+        let mut routes = self.held.shared.routes();
+        if routes.over {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        routes.socket = Arc::downgrade(&socket);
+        let replaced = self.held.shared.inbox().moved_to.replace(socket);
+        drop(routes);
+        drop(replaced);
         self.held.shared.worker.wake();
         Ok(())
     }
@@ -255,10 +270,14 @@ impl Incoming {
     /// Begins the handshake.
     ///
     /// # Errors
-    /// The first packet is unfit.
+    /// The first packet is unfit, or there is no worker any more.
     pub fn accept_with(mut self, config: Arc<ServerConfig>) -> Result<Connecting, ConnectionError> {
         let incoming = self.incoming.take().ok_or(ConnectionError::LocallyClosed)?;
         let mut routes = self.shared.routes();
+        if routes.over {
+            routes.proto.ignore(incoming);
+            return Err(worker::ended());
+        }
         let mut answer = Vec::new();
         match routes.proto.accept(incoming, worker::now(), &mut answer, Some(config)) {
             Ok((handle, connection)) => Ok(routes.insert(&self.shared, handle, connection)),
@@ -274,7 +293,7 @@ impl Incoming {
     /// Asks him to prove his address (RFC 9000 §8.1.2).
     ///
     /// # Errors
-    /// He has done so before.
+    /// He has done so before: then nothing is said.
     pub fn retry(mut self) -> Result<(), RetryError> {
         let Some(incoming) = self.incoming.take() else { return Ok(()) };
         let mut routes = self.shared.routes();
@@ -284,7 +303,10 @@ impl Incoming {
                 routes.respond(&transmit, &answer);
                 Ok(())
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                routes.proto.ignore(error.into_incoming());
+                Err(RetryError)
+            }
         }
     }
 
@@ -310,6 +332,11 @@ impl Drop for Incoming {
         }
     }
 }
+
+/// Somebody who proved his address already was asked to prove it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the address is proven already")]
+pub struct RetryError;
 
 /// A handshake. Dropping it ends the connection.
 #[derive(Debug)]

@@ -27,12 +27,12 @@ mod wakers;
 pub mod worker;
 
 pub use connection::{Connection, SendDatagramError};
-pub use endpoint::{Connecting, Endpoint, Incoming};
+pub use endpoint::{Connecting, Endpoint, Incoming, RetryError};
 pub use recv::{ReadError, RecvStream};
 pub use send::{SendStream, StoppedError, WriteError};
 
 pub use quinn_proto::{
     ClientConfig, ClosedStream, ConnectError, ConnectionError, ConnectionId, ConnectionIdGenerator, ConnectionStats,
-    EndpointConfig, IdleTimeout, InvalidCid, MtuDiscoveryConfig, RetryError, RttEstimator, ServerConfig, StreamId, TransportConfig,
+    EndpointConfig, IdleTimeout, InvalidCid, MtuDiscoveryConfig, RttEstimator, ServerConfig, StreamId, TransportConfig,
     TransportErrorCode, VarInt, Written, congestion, crypto,
 };
