@@ -47,13 +47,23 @@ pub async fn serve(
     session: &Arc<Session>,
     connection: &ServerConnection,
     asked: Asked,
-    mut pending: PendingHttp,
+    pending: PendingHttp,
 ) {
-    let messages = asked_for(&gateway.sentences, &asked.headers);
     let what = asked.path.strip_prefix(CONTROL_PATH).unwrap_or("");
     if (&asked.method, what) == (&Method::GET, "/notices") {
-        return notices(gateway, session, connection, messages.language(), pending).await;
+        let language = asked_for(&gateway.sentences, &asked.headers).language();
+        // This one lasts as long as the session, so it holds nothing but what it needs.
+        drop(asked);
+        notices(gateway, session, connection, language, pending).await;
+    } else {
+        Box::pin(answer(gateway, session, asked, pending)).await;
     }
+}
+
+/// Answers a request that is answered at once.
+async fn answer(gateway: &Arc<Gateway>, session: &Arc<Session>, asked: Asked, mut pending: PendingHttp) {
+    let messages = asked_for(&gateway.sentences, &asked.headers);
+    let what = asked.path.strip_prefix(CONTROL_PATH).unwrap_or("");
     let coming = async {
         tokio::select! {
             () = session.ended.cancelled() => Err(FlowError::Finished),

@@ -19,13 +19,13 @@ pub const AGENT_STREAM_WINDOW: u32 = 1024 * 1024;
 /// trusted when it comes waits for nothing.
 pub const UNTRUSTED_WINDOW: u32 = 65_535;
 
-/// Requests that such a peer may have open: the agent's own and a dozen flows that waited for the tunnel. With
-/// [`UNTRUSTED_WINDOW`] and heads of at most 32 KiB each, a refused connection holds 592 KiB.
-pub const UNTRUSTED_STREAMS: u32 = 16;
+/// Requests that such a peer may have open: the agent's own and half a dozen flows that waited for the tunnel. With
+/// [`UNTRUSTED_WINDOW`] and heads of at most 32 KiB each, a refused connection holds 320 KiB.
+pub const UNTRUSTED_STREAMS: u32 = 8;
 
-/// Requests that a trusted peer may have open at first. Each permitted one costs the gateway about 90 octets before it is used:
-/// 128 would cost an idle connection 8 KiB more than 32 (measured).
-pub const STREAMS_AT_FIRST: u32 = 32;
+/// Requests that a trusted peer may have open at first. Each permitted one costs the gateway about 90 octets before it is
+/// used: 128 would cost an idle connection 8 KiB more than 32 (measured).
+pub const STREAMS_AT_FIRST: u32 = 8;
 
 /// What the permitted requests are multiplied by when half of them are open, so that a browser's burst waits for no more
 /// than one round trip.

@@ -26,10 +26,15 @@ use crate::watch::sweep;
 /// Serves a connection: identifies it, then answers its requests until it ends.
 pub async fn serve(gateway: Arc<Gateway>, handshaken: Handshaken) {
     let Handshaken { peer_certificates, binding, remote, transport, connection, .. } = handshaken;
-    let bundle = gateway.bundle();
     let now = clock::now();
-    match identify(&peer_certificates, remote.ip().to_canonical(), &gateway, &bundle, now) {
-        Identity::Refused(refused) => serve_refused(&gateway, &connection.refuse(), &refused, remote.ip()).await,
+    let identity = identify(&peer_certificates, remote.ip().to_canonical(), &gateway, &gateway.bundle(), now);
+    // What was only needed to begin with would be held for as long as the session lasts; so would the room of futures that
+    // are polled once, so these are boxed.
+    drop(peer_certificates);
+    match identity {
+        Identity::Refused(refused) => {
+            Box::pin(serve_refused(&gateway, &connection.refuse(), &refused, remote.ip())).await;
+        }
         Identity::Identified(identity) => {
             let session = Session::new(SessionId(Uuid::new_v4()), identity, word(transport), now);
             let Some(place) = gateway.live.enter(session) else {
@@ -59,6 +64,23 @@ async fn serve_session(
     connection: &ServerConnection,
     (binding, remote): ([u8; 32], SocketAddr),
 ) {
+    if !Box::pin(record_opening(gateway, session)).await {
+        return connection.close(CloseCode::Internal, Code::AuditUnavailable.slug());
+    }
+    // Tasks of this connection end with it.
+    let mut tasks = JoinSet::new();
+    answer_requests(gateway, session, connection, (binding, remote), &mut tasks).await;
+    Box::pin(async move {
+        end(session, connection, tasks).await;
+        tracing::info!(session = %session.id, "session closed");
+        let closed = AuditEvent::SessionClosed { session: session.id, code: session.end_code() };
+        gateway.records.record_surely(closed).await;
+    })
+    .await;
+}
+
+/// Writes who came. False if that cannot be written.
+async fn record_opening(gateway: &Gateway, session: &Session) -> bool {
     gateway.metrics.sessions_opened.inc();
     let identity = &session.identity;
     tracing::info!(session = %session.id, device = %identity.device(), transport = session.transport, "session opened");
@@ -77,15 +99,9 @@ async fn serve_session(
     if let Err(error) = gateway.audit.append(opened, Durability::Safe).await {
         gateway.metrics.audit_failures.inc();
         tracing::error!(%error, "a session could not be recorded, so it is not served");
-        return connection.close(CloseCode::Internal, Code::AuditUnavailable.slug());
+        return false;
     }
-    // Tasks of this connection end with it.
-    let mut tasks = JoinSet::new();
-    answer_requests(gateway, session, connection, (binding, remote), &mut tasks).await;
-    end(session, connection, tasks).await;
-    tracing::info!(session = %session.id, "session closed");
-    let closed = AuditEvent::SessionClosed { session: session.id, code: session.end_code() };
-    gateway.records.record_surely(closed).await;
+    true
 }
 
 /// Ends what is left of a session: flows at once, the connection as soon as its last words are said, tasks when they have
