@@ -218,23 +218,24 @@ async fn a_server_that_forgot_a_connection_says_so() {
 }
 
 #[tokio::test]
-async fn what_icmp_says_of_a_port_does_not_end_the_worker() {
-    let (_, mut client) = configs();
-    let mut transport = TransportConfig::default();
-    transport.max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(200))));
-    client.transport_config(Arc::new(transport));
+async fn an_error_on_receiving_does_not_end_the_worker() {
     // Held, so that nobody else answers there, and closed to all but its peer: itself.
     let nobody = udp_socket();
-    let gone = nobody.local_addr().unwrap();
-    nobody.connect(gone).unwrap();
-    // A connected socket hears of ICMP.
+    nobody.connect(nobody.local_addr().unwrap()).unwrap();
     let socket = udp_socket();
-    socket.connect(gone).unwrap();
-    let dialler = Endpoint::new(EndpointConfig::default(), None, socket).unwrap();
+    socket.connect(nobody.local_addr().unwrap()).unwrap();
+    // The system says at once that nobody is there. The socket keeps that for whoever receives next.
+    socket.send(b"?").unwrap();
+    let dials = udp_socket();
+    socket.connect(dials.local_addr().unwrap()).unwrap();
+    let (config, client) = configs();
+    let endpoint = Endpoint::new(EndpointConfig::default(), Some(config.clone()), socket).unwrap();
+    let taker = Server { endpoint, config: Arc::new(config), client };
+    let dialler = Endpoint::new(EndpointConfig::default(), None, dials).unwrap();
 
-    let connecting = dialler.connect_with(client, gone, "localhost").unwrap();
+    let (client, _server) = taker.dialled_by(&dialler).await;
 
-    assert_eq!(connecting.await.err(), Some(ConnectionError::TimedOut));
+    assert_eq!(client.close_reason(), None);
 }
 
 async fn reason(connection: &Connection) -> (u64, Bytes) {
