@@ -87,3 +87,53 @@ ca-request-not-base64 = the certificate request is not Base64
 ca-relays-only = only relays get their certificate this way
 ca-kinds = use `devices`, `gateways` or `staff`
 code-unknown-person = the policy in effect does not know `{ $person }`; add them to `{ $file }` and run `hitotsu-gateway policy reload`, or add `--unlisted` to make the code all the same
+
+plain = { $text }
+line-after-line =
+    { $before }
+    { $next }
+file-unreadable = { $path } cannot be read ({ $error })
+file-not-written = { $path } cannot be written ({ $error })
+config-wrong = { $file }: { $key }: { $what }; { $remedy }
+config-name-it = name the file with `--config`, or make an organisation with `hitotsu-gateway init`
+config-full-path = name it by a full path
+config-syntax = { $detail }
+config-see-comments = see the comments of the file that `init` made
+config-missing = is missing or empty
+config-add = add `{ $key } = "{ $example }"`
+config-not-so = `{ $text }`: { $error }
+config-write = write it as `{ $key } = "{ $example }"`
+config-socket-long = `{ $path }` is longer than { $max } bytes
+config-shorter = choose a shorter path, for example below `/run/hitotsu`
+bundle-unreadable = { $path } of the policy bundle cannot be read ({ $error })
+bundle-file-too-large = policy bundle file `{ $path }` is larger than { $max } bytes; split it
+bundle-too-many-files = policy bundle `{ $path }` has more than { $max } files; is it the right folder?
+bundle-not-text = policy bundle file `{ $path }` is not UTF-8 text; save it as UTF-8
+audit-full = the disk of the audit log is full; free space on it or move the log (`audit.dir`)
+audit-failed = the audit log failed ({ $why }); mend the disk, run `hitotsu-gateway audit verify`, then restart the gateway
+audit-unfit = the audit record is unfit: { $why }
+audit-file = { $path } of the audit log cannot be read or written ({ $error })
+audit-in-use = another process writes the audit log in { $path }; stop it first
+damage-at = { $file }, byte { $offset }, record { $position }: { $what }
+damage-cut-short = is cut short
+damage-not-a-segment = is not a segment of this version
+damage-not-a-record = no record begins here
+damage-hash = does not fit the hash chain: it was changed, or the record before it was
+damage-misplaced = record { $number } stands here instead
+damage-gap = begins with record { $first } and another hash than the segment before ends with; a segment is missing, was cut or was put in its place
+damage-end = the log ends at record { $next }, but { $noted } records had been on the disk
+damage-replaced = is another record than the one that had been on the disk
+damage-unknown = is no record that this version knows: { $error }
+credential-unreadable = { $path } cannot be read ({ $error }); run `hitotsu-gateway check`
+credential-content = { $path } cannot be used: { $why }
+credential-tls = TLS cannot be set up ({ $why }); run `hitotsu-gateway check`
+authority-file = { $path } cannot be read or written ({ $error }); see `[authorities]` in the configuration
+authority-no-certificate = { $path } holds no certificate in PEM
+authority-names = { $why }; check the names of hosts and organisation
+authority-failed = no key or certificate could be made ({ $why })
+serve-no-policy =
+    { $why }
+    The gateway does not start without a policy; mend the bundle, then run `hitotsu-gateway policy check`.
+serve-port = cannot listen on { $address } ({ $error }); choose another, or stop the program that uses it
+serve-resolver = the resolver could not be made ({ $why }); set `dns.servers` in the configuration
+serve-watch-ended = the watch over live flows ended by itself; see the log, and restart the gateway

@@ -87,3 +87,55 @@ ca-request-not-base64 = 証明書の申請が Base64 ではありません。
 ca-relays-only = この方法で発行できるのは、エージェントを使わない接続元(relay)の証明書だけです。
 ca-kinds = `devices`、`gateways`、`staff` のどれかを指定してください。
 code-unknown-person = { $person } は、いまのポリシーに登録されていません。{ $file } に加えて `hitotsu-gateway policy reload` を実行してください。先に登録コードだけ作るときは `--unlisted` を付けてください。
+
+plain = { $text }
+line-after-line =
+    { $before }
+    { $next }
+file-unreadable = { $path } を読めません({ $error })。
+file-not-written = { $path } に書き込めません({ $error })。
+config-wrong = { $file } の { $key }: { $what }{ $remedy }
+config-name-it = 。`--config` で設定ファイルを指定するか、`hitotsu-gateway init` で組織を作ってください。
+config-full-path = 。`/` から始まる形で指定してください。
+config-syntax =
+    書き方が正しくありません。
+    { $detail }
+config-see-comments = 。`init` が作った設定ファイルの説明を見て直してください。
+config-missing = 値がありません。
+config-add = `{ $key } = "{ $example }"` のように書き加えてください。
+config-not-so = { $text } は使えません({ $error })。
+config-write = `{ $key } = "{ $example }"` の形で書いてください。
+config-socket-long = { $path } が長すぎます(上限 { $max } バイト)。
+config-shorter = `/run/hitotsu` の下など、もっと短い場所を指定してください。
+bundle-unreadable = ポリシーの { $path } を読めません({ $error })。
+bundle-file-too-large = ポリシーのファイル { $path } が { $max } バイトを超えています。分けてください。
+bundle-too-many-files = ポリシーのフォルダ { $path } に、ファイルが { $max } 個より多くあります。フォルダが正しいか確かめてください。
+bundle-not-text = ポリシーのファイル { $path } を文字として読めません。UTF-8 で保存し直してください。
+audit-full = 監査ログのディスクに空きがありません。空きを作るか、ログの場所(`audit.dir`)を変えてください。
+audit-failed = 監査ログに書き込めませんでした({ $why })。ディスクを直し、`hitotsu-gateway audit verify` を実行してから、ゲートウェイを起動し直してください。
+audit-unfit = 監査ログに残せない記録です({ $why })。
+audit-file = 監査ログの { $path } を読み書きできません({ $error })。
+audit-in-use = 監査ログ { $path } は、ほかのプログラムが書き込み中です。先にそちらを止めてください。
+damage-at = { $file } の { $offset } バイト目、記録 { $position }: { $what }
+damage-cut-short = 途中で切れています。
+damage-not-a-segment = この版のログのファイルではありません。
+damage-not-a-record = ここから始まる記録がありません。
+damage-hash = つながりが合いません。この記録か、一つ前の記録が書き換えられています。
+damage-misplaced = ここに記録 { $number } があります。順番が変わっています。
+damage-gap = 前のファイルから続いていません(記録 { $first } から始まります)。ファイルがなくなったか、切られたか、入れ替えられています。
+damage-end = 記録 { $next } で終わっていますが、ディスクには { $noted } 件ありました。
+damage-replaced = ディスクにあった記録と違います。
+damage-unknown = この版では読めない記録です({ $error })。
+credential-unreadable = { $path } を読めません({ $error })。`hitotsu-gateway check` で確かめてください。
+credential-content = { $path } を使えません({ $why })。
+credential-tls = 証明書と鍵を使えません({ $why })。`hitotsu-gateway check` で確かめてください。
+authority-file = { $path } を読み書きできません({ $error })。設定ファイルの `[authorities]` を確かめてください。
+authority-no-certificate = { $path } に PEM 形式の証明書がありません。
+authority-names = 証明書を作れません({ $why })。ホストと組織の名前を確かめてください。
+authority-failed = 鍵か証明書を作れませんでした({ $why })。
+serve-no-policy =
+    { $why }
+    ポリシーがないと、ゲートウェイは起動できません。直してから `hitotsu-gateway policy check` で確かめてください。
+serve-port = { $address } で待ち受けられません({ $error })。別の場所にするか、使っているプログラムを止めてください。
+serve-resolver = 名前を調べる準備ができませんでした({ $why })。設定ファイルの `dns.servers` を指定してください。
+serve-watch-ended = 開いている通信の見張りが止まりました。ログを確かめ、ゲートウェイを起動し直してください。

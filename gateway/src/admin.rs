@@ -32,7 +32,7 @@ use crate::limits::CERTIFICATE_LOOK_WAIT;
 use crate::registry::{Registry, RegistryCopy, Revocation};
 use crate::revocation::{Owed, RevocationAnswer};
 use crate::store::{NewEnrolCode, Store, StoreError, StoredCertificate};
-use crate::words::Words;
+use crate::words::{InWords, Words};
 
 /// Longest time that an enrolment code may be valid: a week covers a parcel to a home.
 const CODE_LIFE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -95,7 +95,7 @@ impl ChangeError {
     fn words(&self) -> Option<Words> {
         match self {
             Self::Audit(AuditError::Full) => Some(Words::new("not-recorded-full", &[])),
-            Self::Audit(error) => Some(Words::new("not-recorded", &[("detail", &error.to_string())])),
+            Self::Audit(error) => Some(Words::new("not-recorded", &[]).with("detail", error.words())),
             Self::Store(error) => Some(error.words()),
             Self::Issuer(_) => Some(Words::new("issuer-failed", &[("detail", &self.to_string())])),
             Self::Asked(words) => Some(words.clone()),

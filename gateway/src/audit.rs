@@ -36,6 +36,8 @@ use recover::Found;
 use sync::Syncer;
 use writer::{Command, Start, Writer};
 
+use crate::words::{InWords, Words};
+
 pub use tail::{Entry, Follower, tail};
 pub use verify::{VerifyReport, verify};
 
@@ -93,6 +95,26 @@ pub enum AuditOpenError {
     },
 }
 
+impl InWords for AuditError {
+    fn words(&self) -> Words {
+        match self {
+            Self::Full => Words::new("audit-full", &[]),
+            Self::Failed(why) => Words::new("audit-failed", &[("why", why)]),
+            Self::Unfit(why) => Words::new("audit-unfit", &[("why", why)]),
+        }
+    }
+}
+
+impl InWords for AuditOpenError {
+    fn words(&self) -> Words {
+        let Self::File { path, error } = self;
+        if error.kind() == std::io::ErrorKind::WouldBlock {
+            return Words::new("audit-in-use", &[("path", path)]);
+        }
+        Words::file("audit-file", Path::new(path), error)
+    }
+}
+
 /// What was found when the log was opened.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Recovery {
@@ -132,11 +154,25 @@ pub struct Damage {
     /// Number of the record that should stand there.
     pub position: u64,
     /// What is wrong.
-    pub what: String,
+    #[serde(serialize_with = "in_english")]
+    pub what: Words,
+}
+
+impl InWords for Damage {
+    fn words(&self) -> Words {
+        let (offset, position) = (self.offset.to_string(), self.position.to_string());
+        Words::new("damage-at", &[("file", &self.file), ("offset", &offset), ("position", &position)])
+            .with("what", self.what.clone())
+    }
+}
+
+/// Programs know a damage by its English words.
+fn in_english<S: serde::Serializer>(words: &Words, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(words)
 }
 
 impl Damage {
-    fn new(path: &Path, offset: usize, position: u64, what: String) -> Self {
+    fn new(path: &Path, offset: usize, position: u64, what: Words) -> Self {
         let offset = u64::try_from(offset).unwrap_or(u64::MAX);
         Self { file: recover::file_name(path), offset, position, what }
     }

@@ -20,6 +20,7 @@ use rustls_pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::files::{make_private_dir, write_private, write_public};
+use crate::words::{InWords, Words};
 
 /// Why an authority could not be made or used.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +59,24 @@ pub enum AuthorityError {
     /// The authority cannot be, or cannot issue this.
     #[error("{0}; check the names of hosts and organisation")]
     Issue(#[from] IssueError),
+}
+
+impl InWords for AuthorityError {
+    fn words(&self) -> Words {
+        match self {
+            Self::File { path, error } => Words::file("authority-file", path, error),
+            Self::NoCertificate(path) => {
+                Words::new("authority-no-certificate", &[("path", &path.display().to_string())])
+            }
+            Self::Key { path, error } => {
+                Words::new("credential-content", &[("path", &path.display().to_string()), ("why", &error.to_string())])
+            }
+            Self::Issue(error) => Words::new("authority-names", &[("why", &error.to_string())]),
+            Self::MakeKey(_) | Self::Randomness(_) | Self::Sign(_) | Self::Csr(_) => {
+                Words::new("authority-failed", &[("why", &self.to_string())])
+            }
+        }
+    }
 }
 
 /// Makes a root in `offline` and the three issuing authorities in `folder`. Gives back the root's certificate and the

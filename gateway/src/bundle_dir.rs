@@ -8,6 +8,7 @@ use hitotsu_policy::bundle::Bundle;
 use hitotsu_policy::error::BundleErrors;
 
 use crate::limits::{BUNDLE_FILE_BYTES_MAX, BUNDLE_FILES_MAX};
+use crate::words::{InWords, Words};
 
 /// Files of these kinds belong to a bundle; others (notes, a `.git`) are left alone.
 const EXTENSIONS: [&str; 2] = ["cedar", "toml"];
@@ -35,6 +36,20 @@ pub enum BundleDirError {
     /// The files say something that cannot stand.
     #[error(transparent)]
     Compile(#[from] BundleErrors),
+}
+
+impl InWords for BundleDirError {
+    fn words(&self) -> Words {
+        let with_max =
+            |id, path: &Path, max: String| Words::new(id, &[("path", &path.display().to_string()), ("max", &max)]);
+        match self {
+            Self::Read { path, error } => Words::file("bundle-unreadable", path, error),
+            Self::TooLarge(path) => with_max("bundle-file-too-large", path, BUNDLE_FILE_BYTES_MAX.to_string()),
+            Self::TooMany(path) => with_max("bundle-too-many-files", path, BUNDLE_FILES_MAX.to_string()),
+            Self::NotText(path) => Words::new("bundle-not-text", &[("path", &path.display().to_string())]),
+            Self::Compile(errors) => Words::plain(errors),
+        }
+    }
 }
 
 /// Reads and compiles the bundle in `dir`.

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::local::ClientError;
-use crate::words::{EN as MESSAGES_EN, JA as MESSAGES_JA};
+use crate::words::{EN as MESSAGES_EN, InWords, JA as MESSAGES_JA, Words};
 
 mod audit;
 mod ca;
@@ -78,7 +78,7 @@ pub(crate) struct Context {
 impl Context {
     /// Reads the configuration.
     pub(crate) fn config(&self) -> Result<Config, CliError> {
-        Config::load(&self.config).map_err(|errors| CliError::Refused(errors.to_string()))
+        Config::load(&self.config).map_err(told)
     }
 
     /// The message `id` in the user's language.
@@ -104,6 +104,9 @@ pub(crate) enum CliError {
     /// It could not be done; the text says why and how to mend it.
     #[error("{0}")]
     Refused(String),
+    /// The same as a sentence that has a name.
+    #[error("{0}")]
+    Told(Words),
     /// It was asked for wrongly.
     #[error("{0}")]
     Usage(String),
@@ -117,9 +120,16 @@ impl CliError {
     fn said_in(&self, messages: &Messages) -> String {
         match self {
             Self::Refused(text) | Self::Usage(text) => text.clone(),
+            Self::Told(words) => words.said_in(messages),
             Self::Gateway(error) => error.words().map_or_else(|| error.to_string(), |words| words.said_in(messages)),
         }
     }
+}
+
+/// An error in the words of whoever typed the command.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+pub(crate) fn told(error: impl InWords) -> CliError {
+    CliError::Told(error.words())
 }
 
 /// Parses the command line and runs the command. Exit code 0: done; 1: not done; 2: asked for wrongly.
@@ -148,7 +158,7 @@ pub fn main() -> ExitCode {
                 eprintln!("{}", context.text("error", &[("error", &error.said_in(&context.messages))]));
             }
             match error {
-                CliError::Refused(_) | CliError::Gateway(_) => ExitCode::from(1),
+                CliError::Refused(_) | CliError::Told(_) | CliError::Gateway(_) => ExitCode::from(1),
                 CliError::Usage(_) => ExitCode::from(2),
             }
         }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use hitotsu_model::ids::OrgId;
 use serde::Deserialize;
 
+use crate::words::{InWords, Words};
+
 /// Longest path of a Unix socket, in bytes, without the final zero (`sockaddr_un` on Linux).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 
@@ -72,9 +74,19 @@ pub struct ConfigError {
     /// The key.
     pub key: String,
     /// What is wrong.
-    pub what: String,
+    pub what: Words,
     /// How to mend it.
-    pub remedy: String,
+    pub remedy: Words,
+}
+
+impl InWords for ConfigErrors {
+    fn words(&self) -> Words {
+        Words::lines(self.0.iter().map(|error| {
+            Words::new("config-wrong", &[("file", &error.file), ("key", &error.key)])
+                .with("what", error.what.clone())
+                .with("remedy", error.remedy.clone())
+        }))
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -173,18 +185,16 @@ impl Config {
     /// # Errors
     /// [`ConfigErrors`] names every wrong key.
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
-        let one = |what: String, remedy: &str| {
+        let one = |error: std::io::Error, remedy: &str| {
             ConfigErrors(vec![ConfigError {
                 file: path.display().to_string(),
                 key: "(file)".to_owned(),
-                what,
-                remedy: remedy.to_owned(),
+                what: Words::system(&error),
+                remedy: Words::new(remedy, &[]),
             }])
         };
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            one(error.to_string(), "name the file with `--config`, or make an organisation with `hitotsu-gateway init`")
-        })?;
-        let absolute = std::path::absolute(path).map_err(|error| one(error.to_string(), "name it by a full path"))?;
+        let text = std::fs::read_to_string(path).map_err(|error| one(error, "config-name-it"))?;
+        let absolute = std::path::absolute(path).map_err(|error| one(error, "config-full-path"))?;
         Self::parse(&absolute, &text)
     }
 
@@ -197,8 +207,8 @@ impl Config {
         let raw: File = match toml::from_str(text) {
             Ok(raw) => raw,
             Err(error) => {
-                let what = error.to_string().trim_end().to_owned();
-                check.wrong("(syntax)", what, "see the comments of the file that `init` made");
+                let what = Words::new("config-syntax", &[("detail", error.to_string().trim_end())]);
+                check.wrong("(syntax)", what, Words::new("config-see-comments", &[]));
                 return Err(ConfigErrors(check.errors));
             }
         };
@@ -254,20 +264,16 @@ struct Check<'f> {
 }
 
 impl Check<'_> {
-    fn wrong(&mut self, key: &str, what: impl Display, remedy: &str) {
-        self.errors.push(ConfigError {
-            file: self.file.display().to_string(),
-            key: key.to_owned(),
-            what: what.to_string(),
-            remedy: remedy.to_owned(),
-        });
+    fn wrong(&mut self, key: &str, what: Words, remedy: Words) {
+        self.errors.push(ConfigError { file: self.file.display().to_string(), key: key.to_owned(), what, remedy });
     }
 
     fn required(&mut self, key: &str, value: Option<String>, example: &str) -> Option<String> {
         match value {
             Some(value) if !value.trim().is_empty() => Some(value),
             Some(_) | None => {
-                self.wrong(key, "is missing or empty", &format!("add `{key} = \"{example}\"`"));
+                let remedy = Words::new("config-add", &[("key", key), ("example", example)]);
+                self.wrong(key, Words::new("config-missing", &[]), remedy);
                 None
             }
         }
@@ -282,7 +288,8 @@ impl Check<'_> {
         match text.parse() {
             Ok(value) => Some(value),
             Err(error) => {
-                self.wrong(key, format!("`{text}`: {error}"), &format!("write it as `{key} = \"{example}\"`"));
+                let what = Words::new("config-not-so", &[("text", &text), ("error", &error.to_string())]);
+                self.wrong(key, what, Words::new("config-write", &[("key", key), ("example", example)]));
                 None
             }
         }
@@ -299,8 +306,9 @@ impl Check<'_> {
     fn socket(&mut self, key: &str, given: Option<PathBuf>, default: &str) -> PathBuf {
         let path = self.path(given, default);
         if path.as_os_str().len() > SOCKET_PATH_BYTES_MAX {
-            let what = format!("`{}` is longer than {SOCKET_PATH_BYTES_MAX} bytes", path.display());
-            self.wrong(key, what, "choose a shorter path, for example below `/run/hitotsu`");
+            let (shown, max) = (path.display().to_string(), SOCKET_PATH_BYTES_MAX.to_string());
+            let what = Words::new("config-socket-long", &[("path", &shown), ("max", &max)]);
+            self.wrong(key, what, Words::new("config-shorter", &[]));
         }
         path
     }

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::authorities::{self, AuthorityError};
 use crate::files::{make_private_dir, write_public};
+use crate::words::{InWords, Words};
 
 /// What to make.
 #[derive(Debug, Clone)]
@@ -67,6 +68,17 @@ pub enum InitError {
     /// The root is not what we made.
     #[error(transparent)]
     Trust(#[from] hitotsu_pki::trust::TrustError),
+}
+
+impl InWords for InitError {
+    fn words(&self) -> Words {
+        match self {
+            Self::NotEmpty(path) => Words::new("folder-not-empty", &[("folder", &path.display().to_string())]),
+            Self::Write { path, error } => Words::file("file-not-written", path, error),
+            Self::Authority(error) => error.words(),
+            Self::Trust(error) => Words::new("authority-failed", &[("why", &error.to_string())]),
+        }
+    }
 }
 
 /// Makes the organisation. What was begun stays when a later step fails; the folder is then to be removed.

@@ -11,6 +11,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hitotsu_model::audit::{AuditEvent, AuditRecord, Durability};
 use hitotsu_model::control::{ATTEST_EXPORTER_LABEL, ENROL_ALPN, Notice};
 use hitotsu_model::message::Sentences;
+use hitotsu_tunnel::fault::ListenError;
 use hitotsu_tunnel::listener::{Arrival, HandshakeLimits, Handshaken, Listener, ListenerConfig, OtherProtocol};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -34,6 +35,7 @@ use crate::revocation::{self, Ledgers, Owed};
 use crate::session;
 use crate::store::Store;
 use crate::watch;
+use crate::words::{InWords, Words};
 
 pub(crate) mod credentials;
 
@@ -77,6 +79,28 @@ pub enum ServeError {
         /// Why.
         error: std::io::Error,
     },
+}
+
+impl InWords for ServeError {
+    fn words(&self) -> Words {
+        match self {
+            Self::Credentials(error) => error.words(),
+            Self::AuditOpen(error) => error.words(),
+            Self::Audit(error) => error.words(),
+            Self::Store(error) => error.words(),
+            Self::Policy(error) => Words::new("serve-no-policy", &[]).with("why", error.words()),
+            Self::Messages(error) => Words::plain(error),
+            Self::Listen(ListenError::Bind { address, source }) => {
+                Words::new("serve-port", &[("address", &address.to_string())]).with("error", Words::system(source))
+            }
+            Self::Listen(ListenError::Misconfigured(why)) => Words::new("credential-tls", &[("why", why)]),
+            Self::Resolver(why) => Words::new("serve-resolver", &[("why", why)]),
+            Self::WatchEnded => Words::new("serve-watch-ended", &[]),
+            Self::Local { what, error } => {
+                Words::new("serve-port", &[("address", what)]).with("error", Words::system(error))
+            }
+        }
+    }
 }
 
 /// What is told once everything listens.

@@ -15,7 +15,7 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::registry::{Device, RegistrySnapshot};
-use crate::words::Words;
+use crate::words::{InWords, Words};
 
 mod codes;
 mod rows;
@@ -60,10 +60,8 @@ pub enum StoreError {
     },
 }
 
-impl StoreError {
-    /// As a sentence that has a name.
-    #[must_use]
-    pub fn words(&self) -> Words {
+impl InWords for StoreError {
+    fn words(&self) -> Words {
         match self {
             Self::Unavailable(detail) => Words::new("store-unavailable", &[("detail", detail)]),
             Self::Lost(path) => Words::new("store-lost", &[("path", &path.display().to_string())]),

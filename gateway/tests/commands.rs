@@ -152,6 +152,66 @@ fn what_a_person_reads_is_in_their_language_wherever_it_comes_from() {
 }
 
 #[test]
+fn wrong_files_are_told_in_the_language_of_the_reader_and_programs_get_english() {
+    let org = Org::new();
+    let told = |arguments: &[&str]| {
+        let mut command = program();
+        command.args(["--lang", "ja", "--config"]).arg(org.root().join("gateway.toml")).args(arguments);
+        let output = command.output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    std::fs::remove_dir_all(org.root().join("policy")).unwrap();
+    let said = told(&["policy", "check"]);
+    assert!(said.contains("ポリシーの ") && said.contains("を読めません(見つかりません)。"), "{said}");
+    let said = told(&["serve"]);
+    assert!(said.contains("ポリシーがないと、ゲートウェイは起動できません。"), "{said}");
+    let segment = std::fs::read_dir(org.root().join("audit")).into_iter().flatten().flatten().map(|entry| entry.path());
+    for path in segment.filter(|path| path.extension().is_some_and(|kind| kind == "audit")) {
+        std::fs::write(path, "no segment").unwrap();
+    }
+    std::fs::create_dir_all(org.root().join("audit")).unwrap();
+    std::fs::write(org.root().join("audit/00000000000000000000.audit"), "no segment").unwrap();
+    let said = told(&["audit", "verify"]);
+    assert!(said.contains("監査ログに誤りがあります。") && said.contains("途中で切れています。"), "{said}");
+    std::fs::write(org.root().join("gateway.toml"), "name = \"\"\nlisten = \"443\"\n").unwrap();
+    let said = told(&["check"]);
+    for words in ["の org: 値がありません。", "の listen: 443 は使えません(", "の形で書いてください。"]
+    {
+        assert!(said.contains(words), "{said}");
+    }
+    let english = org.refused(&["check"]);
+    assert!(english.contains("`443`: invalid socket address syntax; write it as"), "{english}");
+}
+
+#[test]
+fn records_are_told_in_the_time_of_the_machine() {
+    let org = Org::new();
+    drop(org.serve());
+    let tail = |zone: Option<&str>| {
+        let mut command = program();
+        match zone {
+            Some(zone) => command.env("TZ", zone),
+            None => command.env_remove("TZ"),
+        };
+        command.arg("--config").arg(org.root().join("gateway.toml")).args(["audit", "tail", "-n", "1"]);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let records = org.json(&["audit", "tail", "-n", "1"]);
+    let at = jiff::Timestamp::from_millisecond(records[0]["at"].as_i64().unwrap()).unwrap();
+    let shown = |zone| at.to_zoned_datetime(zone).strftime("%F %T%.3f %:z").to_string();
+    let tokyo = tail(Some("Asia/Tokyo"));
+    assert!(
+        tokyo.contains("+09:00") && tokyo.contains(&shown(jiff::tz::TimeZone::get("Asia/Tokyo").unwrap())),
+        "{tokyo}"
+    );
+    if std::env::var_os("TZ").is_none() {
+        let here = tail(None);
+        assert!(here.contains(&shown(jiff::tz::TimeZone::system())), "{here}");
+    }
+}
+
+#[test]
 fn the_issuer_ends_with_a_gateway_that_is_killed() {
     let org = Org::new();
     let mut gateway = org.serve();

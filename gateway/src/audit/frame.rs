@@ -12,6 +12,8 @@
 use hitotsu_model::time::Timestamp;
 use ring::digest::{Context, SHA256};
 
+use crate::words::{InWords, Words};
+
 /// First bytes of every segment, with the version of this form.
 pub(super) const MAGIC: &[u8; 8] = b"HITOAUD1";
 /// First bytes of every frame: lets a reader find its feet behind damage.
@@ -123,6 +125,18 @@ pub(super) enum Broken {
     /// Another number than the one that follows.
     #[error("record {0} stands here instead")]
     Misplaced(u64),
+}
+
+impl InWords for Broken {
+    fn words(&self) -> Words {
+        match self {
+            Self::CutShort => Words::new("damage-cut-short", &[]),
+            Self::NotASegment => Words::new("damage-not-a-segment", &[]),
+            Self::NotARecord => Words::new("damage-not-a-record", &[]),
+            Self::Hash => Words::new("damage-hash", &[]),
+            Self::Misplaced(number) => Words::new("damage-misplaced", &[("number", &number.to_string())]),
+        }
+    }
 }
 
 /// Walks the frames of one segment in memory.

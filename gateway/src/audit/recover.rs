@@ -11,7 +11,9 @@ use hitotsu_model::ids::FlowId;
 use super::disk::{POSITIONS, SEGMENT_SUFFIX};
 use super::frame::{Broken, HEADER_BYTES, Hash, Header, Step, Walk};
 use super::sync::Positions;
+use super::verify::ended_early;
 use super::{AuditOpenError, Damage, Recovery, TornTail};
+use crate::words::{InWords, Words};
 
 /// Name of the segment whose first record is `first`; names sort as numbers do.
 pub(super) fn segment_name(first: u64) -> String {
@@ -63,7 +65,7 @@ pub(super) fn recover(dir: &Path) -> Result<Found, AuditOpenError> {
                 read_segment(path, walk, &mut open, &mut found, durable, is_last)
             }
             Err(broken) => {
-                found.recovery.damage.push(Damage::new(path, 0, found.next, broken.to_string()));
+                found.recovery.damage.push(Damage::new(path, 0, found.next, broken.words()));
                 SegmentEnd { torn_at: (is_last && found.next >= durable).then_some(0), records: 0, before: None }
             }
         };
@@ -86,7 +88,7 @@ pub(super) fn recover(dir: &Path) -> Result<Found, AuditOpenError> {
         }
     }
     if let Some(noted) = noted.filter(|noted| noted.number > found.next) {
-        let what = format!("ends at record {}, but {} records had been on the disk", found.next, noted.number);
+        let what = ended_early(found.next, noted.number);
         let path = paths.last().map_or(dir, PathBuf::as_path);
         found.recovery.damage.push(Damage { file: file_name(path), offset: 0, position: found.next, what });
         (found.next, found.hash) = (noted.number, noted.hash);
@@ -142,12 +144,12 @@ fn read_segment(
                     path,
                     frame.offset,
                     frame.number,
-                    format!("is no record that this version knows: {error}"),
+                    Words::new("damage-unknown", &[("error", &error.to_string())]),
                 )),
             },
             Step::End => break,
             Step::Broken(broken) => {
-                found.recovery.damage.push(Damage::new(path, walk.offset, walk.number, broken.to_string()));
+                found.recovery.damage.push(Damage::new(path, walk.offset, walk.number, broken.words()));
                 if is_last && walk.number >= durable {
                     torn_at = Some(walk.offset);
                     break;

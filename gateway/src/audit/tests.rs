@@ -107,7 +107,7 @@ async fn a_missing_segment_a_cut_one_and_a_cut_end_are_found() {
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, &whole[..112]).unwrap();
     let report = verify(cut_end.path()).unwrap();
-    assert!(report.damage[0].what.contains("90 records had been on the disk"), "{:?}", report.damage);
+    assert!(report.damage[0].what.to_string().contains("90 records had been on the disk"), "{:?}", report.damage);
 
     let cut_middle = written(&[30, 30, 30]).await;
     let path = segment(cut_middle.path(), 1);
@@ -115,14 +115,14 @@ async fn a_missing_segment_a_cut_one_and_a_cut_end_are_found() {
     whole.truncate(whole.len() / 2);
     std::fs::write(&path, &whole).unwrap();
     let report = verify(cut_middle.path()).unwrap();
-    assert!(report.damage.iter().any(|damage| damage.what.contains("cut short")), "{:?}", report.damage);
-    assert!(report.damage.iter().any(|damage| damage.what.contains("was cut")), "{:?}", report.damage);
+    assert!(report.damage.iter().any(|damage| damage.what.to_string().contains("cut short")), "{:?}", report.damage);
+    assert!(report.damage.iter().any(|damage| damage.what.to_string().contains("was cut")), "{:?}", report.damage);
 
     let missing = written(&[30, 30, 30]).await;
     std::fs::remove_file(segment(missing.path(), 1)).unwrap();
     let report = verify(missing.path()).unwrap();
     assert_eq!(report.damage.len(), 1, "{:?}", report.damage);
-    assert!(report.damage[0].what.contains("a segment is missing"), "{:?}", report.damage);
+    assert!(report.damage[0].what.to_string().contains("a segment is missing"), "{:?}", report.damage);
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn records_put_in_another_order_are_found() {
     let swapped = [header, &frames[frame..2 * frame], &frames[..frame], &frames[2 * frame..]].concat();
     std::fs::write(&path, swapped).unwrap();
     let report = verify(dir.path()).unwrap();
-    assert!(report.damage[0].what.contains("record 1 stands here instead"), "{:?}", report.damage);
+    assert!(report.damage[0].what.to_string().contains("record 1 stands here instead"), "{:?}", report.damage);
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn a_rewritten_end_with_a_chain_of_its_own_is_found() {
     drop(log);
     std::fs::copy(segment(other.path(), 0), segment(dir.path(), 0)).unwrap();
     let report = verify(dir.path()).unwrap();
-    assert!(report.damage[0].what.contains("another record than the one"), "{:?}", report.damage);
+    assert!(report.damage[0].what.to_string().contains("another record than the one"), "{:?}", report.damage);
 }
 
 #[tokio::test]

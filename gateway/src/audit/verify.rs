@@ -10,6 +10,7 @@ use super::disk::LOCK;
 use super::frame::{Hash, Step, Walk};
 use super::recover::{file_name, follow, positions, segments};
 use super::{AuditOpenError, Damage};
+use crate::words::{InWords, Words};
 
 /// What a verification found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -59,22 +60,18 @@ pub fn verify(dir: &Path) -> Result<VerifyReport, AuditOpenError> {
             Ok((header, walk)) => {
                 first.get_or_insert(header.first);
                 if index > 0 && (header.first != chain.next || header.before != chain.hash) {
-                    let what = format!(
-                        "begins with record {} and another hash than the segment before ends with; \
-                        a segment is missing, was cut or was put in its place",
-                        header.first
-                    );
+                    let what = Words::new("damage-gap", &[("first", &header.first.to_string())]);
                     chain.damage.push(Damage::new(path, 0, chain.next, what));
                 }
                 chain.segment(path, walk, noted.map(|noted| (noted.number, noted.hash)), live && is_last);
             }
             // The writer makes a segment and its header in two steps.
             Err(_) if live && is_last && bytes.iter().all(|byte| *byte == 0) => {}
-            Err(broken) => chain.damage.push(Damage::new(path, 0, chain.next, broken.to_string())),
+            Err(broken) => chain.damage.push(Damage::new(path, 0, chain.next, broken.words())),
         }
     }
     if let Some(noted) = noted.filter(|noted| noted.number > chain.next) {
-        let what = format!("the log ends at record {}, but {} records had been on the disk", chain.next, noted.number);
+        let what = ended_early(chain.next, noted.number);
         chain.damage.push(Damage::new(paths.last().map_or(dir, |path| path), 0, chain.next, what));
     }
     Ok(VerifyReport {
@@ -87,6 +84,11 @@ pub fn verify(dir: &Path) -> Result<VerifyReport, AuditOpenError> {
         live,
         damage: chain.damage,
     })
+}
+
+/// The log has fewer records than the disk is known to have held.
+pub(super) fn ended_early(next: u64, noted: u64) -> Words {
+    Words::new("damage-end", &[("next", &next.to_string()), ("noted", &noted.to_string())])
 }
 
 struct Chain {
@@ -108,13 +110,13 @@ impl Chain {
                     self.records += 1;
                     last = walk.hash;
                     if noted.is_some_and(|(number, hash)| number == walk.number && hash != walk.hash) {
-                        let what = "is another record than the one that had been on the disk".to_owned();
+                        let what = Words::new("damage-replaced", &[]);
                         self.damage.push(Damage::new(path, frame.offset, frame.number, what));
                     }
                     match serde_json::from_slice::<AuditRecord>(frame.payload) {
                         Ok(record) => follow(&record.event, &mut self.open, &mut next_flow),
                         Err(error) => {
-                            let what = format!("is no record that this version knows: {error}");
+                            let what = Words::new("damage-unknown", &[("error", &error.to_string())]);
                             self.damage.push(Damage::new(path, frame.offset, frame.number, what));
                         }
                     }
@@ -123,7 +125,7 @@ impl Chain {
                 // The last write is under way.
                 Step::Broken(_) if still_written && noted.is_none_or(|(number, _)| walk.number >= number) => break,
                 Step::Broken(broken) => {
-                    self.damage.push(Damage::new(path, walk.offset, walk.number, broken.to_string()));
+                    self.damage.push(Damage::new(path, walk.offset, walk.number, broken.words()));
                     if !walk.resync() {
                         break;
                     }

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::session::refused;
-use super::{CliError, Context};
+use super::{CliError, Context, told};
 use crate::audit::{Entry, Follower, tail, verify};
 use crate::clock;
+use crate::words::InWords;
 
 /// What can be done with the audit log.
 #[derive(Debug, clap::Subcommand)]
@@ -32,7 +33,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<ExitCode, CliEr
     let dir = context.config()?.audit_dir;
     match command {
         Command::Tail { number, follow } => {
-            let entries = tail(&dir, number).map_err(refused)?;
+            let entries = tail(&dir, number).map_err(told)?;
             if follow {
                 return go_on(&entries, Follower::new(&dir, entries.last().map(|entry| entry.position)), context);
             }
@@ -41,7 +42,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<ExitCode, CliEr
             Ok(ExitCode::SUCCESS)
         }
         Command::Verify => {
-            let report = verify(&dir).map_err(refused)?;
+            let report = verify(&dir).map_err(told)?;
             let intact = report.is_intact();
             context.say(&report, || {
                 let records = report.records.to_string();
@@ -49,7 +50,9 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<ExitCode, CliEr
                     if intact { "audit-good" } else { "audit-bad" },
                     &[("records", &records), ("hash", &report.last_hash)],
                 )];
-                text.extend(report.damage.iter().map(|damage| format!("  ✗ {damage}")));
+                text.extend(
+                    report.damage.iter().map(|damage| format!("  ✗ {}", damage.words().said_in(&context.messages))),
+                );
                 text.join("\n")
             })?;
             Ok(if intact { ExitCode::SUCCESS } else { ExitCode::from(1) })
@@ -72,7 +75,7 @@ fn go_on(shown: &[Entry], mut follower: Follower, context: &Context) -> Result<E
     let mut goes_on = print(shown)?;
     while goes_on {
         std::thread::sleep(LOOK);
-        goes_on = print(&follower.poll().map_err(refused)?)?;
+        goes_on = print(&follower.poll().map_err(told)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::device::with_what_is_owed;
 use super::session::refused;
-use super::{CliError, Context};
+use super::{CliError, Context, told};
 use crate::admin::{AdminState, RevokeRequest};
 use crate::audit::AuditLog;
 use crate::authorities;
@@ -115,7 +115,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<ExitCode,
                 ));
             }
             let (folder, offline) = (dir.join("authorities"), dir.join("offline-root"));
-            authorities::create(&folder, &offline, &org, &hosts, clock::now()).map_err(refused)?;
+            authorities::create(&folder, &offline, &org, &hosts, clock::now()).map_err(told)?;
             let made = json!({ "authorities": folder, "offline_root": offline });
             let shown = (folder.display().to_string(), offline.display().to_string());
             context.say(&made, || context.text("ca-init", &[("folder", &shown.0), ("offline", &shown.1)]))?;
@@ -139,13 +139,13 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<ExitCode,
 /// What the routes of the gateway would work on, opened by the command itself while no gateway runs. The audit log's
 /// lock keeps a gateway from starting meanwhile.
 async fn directly(config: &Config) -> Result<AdminState, CliError> {
-    let (audit, recovery) = AuditLog::open(&config.audit_dir, clock::now()).map_err(refused)?;
+    let (audit, recovery) = AuditLog::open(&config.audit_dir, clock::now()).map_err(told)?;
     for damage in &recovery.damage {
         tracing::error!(%damage, "the audit log is damaged");
     }
-    let store = Store::open(&config.database).await.map_err(refused)?;
+    let store = Store::open(&config.database).await.map_err(told)?;
     let copy = RegistryCopy::beside(&config.database);
-    let registry = Registry::new(known(&store, &copy).await.map_err(refused)?);
+    let registry = Registry::new(known(&store, &copy).await.map_err(told)?);
     Ok(AdminState {
         store,
         registry,
@@ -153,7 +153,7 @@ async fn directly(config: &Config) -> Result<AdminState, CliError> {
         owed: Owed::default(),
         audit,
         issuer: IssuerClient::new(&config.issuer_socket),
-        root: authorities::read_certificate(&config.root).map_err(refused)?,
+        root: authorities::read_certificate(&config.root).map_err(told)?,
         authority: SocketAddr::to_string(&config.listen),
         changing: Arc::default(),
     })

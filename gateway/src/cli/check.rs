@@ -9,6 +9,7 @@ use crate::bundle_dir;
 use crate::config::Config;
 use crate::files::others_may;
 use crate::serve::credentials;
+use crate::words::{InWords, Words};
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
@@ -44,13 +45,14 @@ fn findings(config: &Config, context: &Context) -> Vec<Finding> {
         Ok(detail) => Finding { what, ok: true, warning: false, detail },
         Err(detail) => Finding { what, ok: false, warning: false, detail },
     };
+    let said = |error: &dyn InWords| error.words().said_in(&context.messages);
     let mut found = vec![told("check-config", Ok(config.file.display().to_string()))];
     let credentials = credentials::load(config);
-    found.push(told("check-credentials", credentials.map(|_| config.name.clone()).map_err(|error| error.to_string())));
+    found.push(told("check-credentials", credentials.map(|_| config.name.clone()).map_err(|error| said(&error))));
     let bundle = bundle_dir::load(&config.policy_dir);
     found.push(told(
         "check-policy",
-        bundle.map(|bundle| bundle.version().to_owned()).map_err(|error| format!("\n{error}")),
+        bundle.map(|bundle| bundle.version().to_owned()).map_err(|error| format!("\n{}", said(&error))),
     ));
     for secret in
         [Some(&config.devices_ca_passphrase), Some(&config.devices_ca_key), config.server_key_passphrase.as_ref()]
@@ -60,7 +62,7 @@ fn findings(config: &Config, context: &Context) -> Vec<Finding> {
         let state = match others_may(secret) {
             Ok(false) => Ok(secret.display().to_string()),
             Ok(true) => Err(context.text("check-open", &[("path", &secret.display().to_string())])),
-            Err(error) => Err(format!("{}: {error}", secret.display())),
+            Err(error) => Err(Words::file("file-unreadable", secret, &error).said_in(&context.messages)),
         };
         found.push(told("check-secret", state));
     }

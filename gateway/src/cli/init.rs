@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use hitotsu_model::ids::OrgId;
 use hitotsu_policy::sample::DemoPorts;
 
-use super::{CliError, Context};
+use super::{CliError, Context, told};
 use crate::clock;
 use crate::init::{Organisation, init};
 
@@ -45,7 +45,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, CliError> {
         None => org_of(&args.name, context)?,
     };
     let wanted = Organisation { dir: args.dir, name: args.name, org, listen: args.listen, metrics: args.metrics, demo };
-    let made = init(&wanted, clock::now()).map_err(|error| CliError::Refused(error.to_string()))?;
+    let made = init(&wanted, clock::now()).map_err(told)?;
     let (config, offline) = (made.config.display().to_string(), made.offline_root.display().to_string());
     context.say(&made, || {
         context

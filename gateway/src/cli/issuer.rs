@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<ExitCode, CliError> 
             }
             told.cancel();
         });
-        issuer::run(&config, args.parent, stop).await.map_err(|error| CliError::Refused(error.to_string()))
+        issuer::run(&config, args.parent, stop).await.map_err(super::told)
     })?;
     Ok(ExitCode::SUCCESS)
 }

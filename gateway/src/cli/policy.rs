@@ -7,8 +7,7 @@ use hitotsu_model::ids::DeviceId;
 use hitotsu_model::resource::{Target, Transport};
 use serde_json::{Value, json};
 
-use super::session::refused;
-use super::{CliError, Context};
+use super::{CliError, Context, told};
 use crate::bundle_dir;
 use crate::local::Client;
 
@@ -64,7 +63,7 @@ fn check(dir: Option<PathBuf>, context: &Context) -> Result<ExitCode, CliError> 
         Some(dir) => dir,
         None => context.config()?.policy_dir,
     };
-    let bundle = bundle_dir::load(&dir).map_err(refused)?;
+    let bundle = bundle_dir::load(&dir).map_err(told)?;
     let outcomes = bundle.run_tests();
     let failures: Vec<String> = outcomes
         .iter()

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
 
-use super::{CliError, Context};
+use super::{CliError, Context, told};
 use crate::serve;
 
 /// What `serve` is asked.
@@ -35,7 +35,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, CliError> {
             tracing::debug!(%error, "nobody reads our output");
         }
     };
-    runtime.block_on(serve::run(config, ready)).map_err(|error| CliError::Refused(error.to_string()))?;
+    runtime.block_on(serve::run(config, ready)).map_err(told)?;
     Ok(ExitCode::SUCCESS)
 }
 

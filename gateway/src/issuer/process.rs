@@ -19,6 +19,7 @@ use crate::authorities::{self, AuthorityError};
 use crate::clock;
 use crate::config::Config;
 use crate::local;
+use crate::words::{InWords, Words};
 
 /// Connections at once: the gateway's enrolments and the commands of a few administrators.
 const CONNECTIONS_MAX: usize = 64;
@@ -42,6 +43,16 @@ pub enum IssuerError {
         /// Why.
         error: io::Error,
     },
+}
+
+impl InWords for IssuerError {
+    fn words(&self) -> Words {
+        match self {
+            Self::Authority(error) => error.words(),
+            Self::Socket { path, error } => Words::new("serve-port", &[("address", &path.display().to_string())])
+                .with("error", Words::system(error)),
+        }
+    }
 }
 
 /// Runs the issuer until `stop`. With `parent`, it also ends when that process does.

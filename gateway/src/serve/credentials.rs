@@ -17,6 +17,7 @@ use secrecy::SecretString;
 
 use crate::config::Config;
 use crate::files::write_private;
+use crate::words::{InWords, Words};
 
 /// A certificate or key that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,18 @@ pub enum CredentialError {
     /// TLS cannot be set up with them.
     #[error("tls cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
+}
+
+impl InWords for CredentialError {
+    fn words(&self) -> Words {
+        match self {
+            Self::Read { path, error } => Words::file("credential-unreadable", path, error),
+            Self::Content { path, why } => {
+                Words::new("credential-content", &[("path", &path.display().to_string()), ("why", why)])
+            }
+            Self::Tls(error) => Words::new("credential-tls", &[("why", &error.to_string())]),
+        }
+    }
 }
 
 /// What the listener needs.

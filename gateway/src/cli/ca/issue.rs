@@ -17,7 +17,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::super::session::refused;
-use super::super::{CliError, Context};
+use super::super::{CliError, Context, told};
 use super::{IssueArgs, directly};
 use crate::admin::certificates::{RecordRequest, RelayRequest};
 use crate::authorities::{draw_passphrase, open, read_certificate, write_certificates, write_passphrase};
@@ -100,7 +100,7 @@ fn check(args: &IssueArgs, context: &Context) -> Result<(), CliError> {
 
 /// Signs with the authority's own key, which this command reads.
 fn sign(args: &IssueArgs, config: &Config, csr: &[u8], holder: &Device) -> Result<Issued, CliError> {
-    let authority = open(&config.authorities_dir, CaKind::of(args.profile)).map_err(refused)?;
+    let authority = open(&config.authorities_dir, CaKind::of(args.profile)).map_err(told)?;
     let request = verify_csr(csr).map_err(refused)?;
     let name = HolderName { org: config.org.clone(), profile: args.profile, id: holder.id };
     let names = match args.profile {
@@ -139,7 +139,7 @@ fn stored(issued: &Issued, holder: &Device) -> StoredCertificate {
 /// `chain.pem`, `key.pem`, `root.pem`, and `<profile>.p12` with `p12.passphrase`.
 fn write(out: &Path, config: &Config, key: &PrivateKey, issued: &Issued, profile: Profile) -> Result<(), CliError> {
     make_private_dir(out).map_err(refused)?;
-    let root = read_certificate(&config.root).map_err(refused)?;
+    let root = read_certificate(&config.root).map_err(told)?;
     let leaf = CertificateDer::from(issued.certificate.clone());
     let authority = CertificateDer::from(issued.authority.clone());
     write_certificates(&out.join("chain.pem"), &[&leaf, &authority]).map_err(refused)?;

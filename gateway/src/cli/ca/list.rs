@@ -8,7 +8,7 @@ use hitotsu_pki::profile::CaKind;
 use serde_json::json;
 
 use super::super::session::refused;
-use super::super::{CliError, Context};
+use super::super::{CliError, Context, told};
 use super::directly;
 use crate::admin::certificates::{CrlAsked, CrlMade};
 use crate::authorities::open;
@@ -24,8 +24,8 @@ pub(super) async fn certificates(context: &Context) -> Result<(), CliError> {
         let answer = client.get("/v1/certificates").await?;
         serde_json::from_value(answer).map_err(refused)?
     } else {
-        let store = Store::open(&config.database).await.map_err(refused)?;
-        store.certificates().await.map_err(refused)?
+        let store = Store::open(&config.database).await.map_err(told)?;
+        store.certificates().await.map_err(told)?
     };
     context.say(&rows, || {
         if rows.is_empty() {
@@ -59,7 +59,7 @@ pub(super) async fn revoked(kind: CaKind, out: &Path, hours: u32, context: &Cont
     let der = match &made.der {
         Some(text) => BASE64.decode(text.as_bytes()).map_err(refused)?,
         None => {
-            let authority = open(&config.authorities_dir, kind).map_err(refused)?;
+            let authority = open(&config.authorities_dir, kind).map_err(told)?;
             authority.crl(&made.entries, made.number, clock::now(), next_update).map_err(refused)?
         }
     };

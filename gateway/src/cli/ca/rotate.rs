@@ -7,7 +7,7 @@ use hitotsu_pki::profile::CaKind;
 use serde_json::json;
 
 use super::super::session::refused;
-use super::super::{CliError, Context};
+use super::super::{CliError, Context, told};
 use super::directly;
 use crate::authorities::rotate;
 use crate::clock;
@@ -26,7 +26,7 @@ pub(super) async fn run(kind: CaKind, root: &Path, more: Vec<String>, context: &
     let state = directly(&config).await?;
     let mut names = hosts(&config.name, config.listen);
     names.extend(more);
-    let issued = rotate(&config.authorities_dir, root, kind, &names, clock::now()).map_err(refused)?;
+    let issued = rotate(&config.authorities_dir, root, kind, &names, clock::now()).map_err(told)?;
     let event = AuditEvent::AuthorityIssued {
         kind: kind.as_str().to_owned(),
         serial: issued.serial.clone(),
