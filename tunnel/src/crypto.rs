@@ -3,13 +3,14 @@
 //! ring does the work; ring has no post-quantum key exchange, so [`hybrid`] adds one. TLS 1.3 only, on every transport.
 
 mod hybrid;
+mod sessions;
 
 use std::sync::Arc;
 
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, SupportedKxGroup, ring};
+use rustls::server::ResolvesServerCert;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{ResolvesServerCert, ServerSessionMemoryCache};
 use rustls::{ClientConfig, ServerConfig};
 use rustls_pki_types::CertificateDer;
 
@@ -47,7 +48,10 @@ pub(crate) fn server_config(
         .with_client_cert_verifier(client_verifier)
         .with_cert_resolver(certificates);
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-    config.session_storage = ServerSessionMemoryCache::new(limits::SESSIONS_MAX);
+    // What a ticket stands for stays here, in memory: it works once, and no key opens all of them. Who its device is and
+    // whether it may come in is judged anew after every handshake, resumed or not.
+    config.session_storage = Arc::new(sessions::Sessions::new());
+    config.send_tls13_tickets = limits::TICKETS;
     // A CONNECT in early data could be replayed.
     config.max_early_data_size = 0;
     Ok(config)
