@@ -325,11 +325,11 @@ async fn a_statement_whose_answer_was_lost_is_answered_again_and_only_that_one()
     other.send_evidence(&second).await.expect_err("another connection knows nothing of it");
 }
 
-/// Well below the 5 s for which a flow waits for evidence, a name for its resolver, and the 10 s of a slow body.
+/// Well below the 5 s for which a flow waits for evidence, and for a name.
 const PROMPTLY: Duration = Duration::from_secs(3);
 
 #[tokio::test]
-async fn a_session_that_is_over_is_closed_promptly_whatever_waits_in_it() {
+async fn a_session_that_is_over_is_closed_promptly_while_a_flow_waits_for_evidence() {
     let world = World::new(&TestBundle::new().tcp("echo", ([127, 0, 0, 1], 9).into()).files()).await;
     let device = world.enrol(PERSON).await;
     let connected = device.dial(Preference::QuicOnly).await.expect("dials");
@@ -342,4 +342,21 @@ async fn a_session_that_is_over_is_closed_promptly_whatever_waits_in_it() {
     drop(flow);
     let records = world.gateway_command(&["audit", "tail", "-n", "3"]).await;
     assert!(records.to_string().contains("device-revoked"), "{records}");
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_is_closed_promptly_while_a_flow_waits_for_a_name() {
+    let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("binds");
+    let slow = "[[resource]]\nid = \"slow\"\ntitle_ja = \"slow\"\ntitle_en = \"slow\"\ntier = \"tier3\"\n\
+                hosts = [\"slow.test.internal\"]\nprefixes = [\"127.0.0.1/32\"]\nports = [\"tcp/443\"]\nallow_loopback = true\n";
+    let bundle = TestBundle::new().resource(slow).permit("slow", "true");
+    let world = World::with_dns(&bundle.files(), &[silent.local_addr().expect("bound")]).await;
+    let device = world.enrol(PERSON).await;
+    let connected = device.connect().await;
+    let headers = http::HeaderMap::new();
+    let flow = connected.connection.open_tcp("slow.test.internal:443", headers).await.expect("a stream");
+    timeout(PATIENCE, silent.recv_from(&mut [0; 512])).await.expect("in time").expect("the name is asked for");
+    world.gateway_command(&["device", "revoke", &device.id.to_string(), "--reason", "lost"]).await;
+    timeout(PROMPTLY, connected.connection.closed()).await.expect("the connection of a session that is over is closed");
+    drop(flow);
 }
