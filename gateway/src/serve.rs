@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::enrol::Enrolment;
 use crate::gateway::{Gateway, Parts};
 use crate::issuer::{self, IssuerClient};
+use crate::memory;
 use crate::metrics::{self, Metrics};
 use crate::operate;
 use crate::registry::{Registry, RegistryCopy, RegistrySnapshot};
@@ -168,6 +169,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     let mut watching = tokio::spawn(watch::run(gateway.clone(), clock::now, stop.clone()));
+    tasks.spawn(memory::give_back(gateway.clone(), stop.clone()));
     if config.issuer_spawn {
         tasks.spawn(issuer::supervise(config.file.clone(), stop.clone()));
     }
