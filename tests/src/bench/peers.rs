@@ -34,6 +34,13 @@ const CONNECTIONS: usize = 32;
 /// New connections at once.
 const AT_ONCE: usize = 16;
 
+/// Calls at once: an office's, and as many as one gateway's telephones.
+const CALLS: [u32; 2] = [50, 1_000];
+
+/// How long our agent may look at the device before it is measured anyway, and how often we ask whether it has done.
+const SETTLES_WITHIN: Duration = Duration::from_secs(60);
+const ASKED_EVERY: Duration = Duration::from_millis(100);
+
 /// How long the gateway is left alone before its idle memory is read.
 const REST: Duration = Duration::from_secs(10);
 
@@ -62,6 +69,7 @@ async fn measured(scale: Scale, mut report: Report) -> Report {
     }
     report.note(format!("Load of the machine in the minute before: {}.", load_average()));
     let mut bench = Bench::start(scale, &mut report).await;
+    bench.settle().await;
     bench.bulk().await;
     bench.gateway_memory("gateway_after_bulk");
     bench.ping_pong().await;
@@ -225,50 +233,69 @@ impl Bench {
     }
 
     async fn voice(&mut self) {
-        let (calls, time) = (self.scale.pick("1000", "5"), self.scale.pick("2000", "100"));
-        for _ in 0..self.scale.pick(3, 1) {
-            for place in 0..self.lines.len() {
-                let line = &self.lines[place].0;
-                let peer = line.peer;
-                if !peer.carries_datagrams() {
-                    continue;
-                }
-                let before = line.cpu_seconds().1;
-                let target = SocketAddr::new(peer.entry(), line.ports.voice).to_string();
-                let Some(said) = self.load(place, &["voice", &target, calls, time]).await else { continue };
-                let gateway = self.lines[place].0.cpu_seconds().1 - before;
-                self.table.add("voice_lost", Unit::Percent, peer, number(&said, "lost_percent"));
-                self.table.add("voice_p99", Unit::Milliseconds, peer, number(&said, "p99_us") / 1e3);
-                if peer != Peer::Direct {
-                    let each = gateway * 1e6 / number(&said, "back");
-                    self.table.add("voice_gateway_cpu_each", Unit::Microseconds, peer, each);
+        for calls in CALLS {
+            for _ in 0..self.scale.pick(3, 1) {
+                for place in 0..self.lines.len() {
+                    if self.lines[place].0.peer.carries_datagrams() {
+                        self.calls(place, calls).await;
+                    }
                 }
             }
+        }
+    }
+
+    async fn calls(&mut self, place: usize, calls: u32) {
+        let (at_once, time) = (self.scale.pick(calls, 5).to_string(), self.scale.pick("2000", "100"));
+        let line = &self.lines[place].0;
+        let (peer, before) = (line.peer, line.cpu_seconds().1);
+        let target = SocketAddr::new(peer.entry(), line.ports.voice).to_string();
+        let Some(said) = self.load(place, &["voice", &target, &at_once, time]).await else { return };
+        let gateway = self.lines[place].0.cpu_seconds().1 - before;
+        let name = format!("voice_{calls}");
+        self.table.add(&format!("{name}_lost"), Unit::Percent, peer, number(&said, "lost_percent"));
+        self.table.add(&format!("{name}_p99"), Unit::Milliseconds, peer, number(&said, "p99_us") / 1e3);
+        if peer != Peer::Direct {
+            let each = gateway * 1e6 / number(&said, "back");
+            self.table.add(&format!("{name}_gateway_cpu_each"), Unit::Microseconds, peer, each);
+        }
+    }
+
+    /// Waits until our agent has looked at the device, which takes a processor of its own for some seconds.
+    async fn settle(&self) {
+        let begun = Instant::now();
+        let settled = || self.lines.iter().all(|(line, _)| line.is_settled());
+        while self.scale == Scale::Full && !settled() && begun.elapsed() < SETTLES_WITHIN {
+            tokio::time::sleep(ASKED_EVERY).await;
         }
     }
 
     /// From the start of the client's process to the first octet that comes back.
     async fn set_up(&mut self) {
         for _ in 0..self.scale.pick(5, 1) {
-            for (line, folder) in &mut self.lines {
-                if line.peer == Peer::Direct {
-                    continue;
+            for place in 0..self.lines.len() {
+                if self.lines[place].0.peer != Peer::Direct {
+                    self.set_up_again(place).await;
+                    self.settle().await;
                 }
-                line.stop_client().await;
-                let target = SocketAddr::new(line.peer.entry(), line.ports.echo).to_string();
-                let mut command = self.hosts.client.command(program("hitotsu-load"));
-                command.args(["reach", &target, &REACHED_WITHIN.as_millis().to_string()]);
-                let mut reach = Running::start(command);
-                let begun = Instant::now();
-                let started = line.start_client(&self.hosts, folder).await;
-                if let Err(why) = started {
-                    self.troubles.push(format!("{} does not start again: {why}", line.peer.name()));
-                    continue;
-                }
+            }
+        }
+    }
+
+    async fn set_up_again(&mut self, place: usize) {
+        let (line, folder) = &mut self.lines[place];
+        line.stop_client().await;
+        let target = SocketAddr::new(line.peer.entry(), line.ports.echo).to_string();
+        let mut command = self.hosts.client.command(program("hitotsu-load"));
+        command.args(["reach", &target, &REACHED_WITHIN.as_millis().to_string()]);
+        let mut reach = Running::start(command);
+        let begun = Instant::now();
+        match line.start_client(&self.hosts, folder).await {
+            Ok(()) => {
                 reach.next_json().await;
                 let took = begun.elapsed().as_secs_f64() * 1e3;
                 self.table.add("set_up", Unit::Milliseconds, line.peer, took);
             }
+            Err(why) => self.troubles.push(format!("{} does not start again: {why}", line.peer.name())),
         }
     }
 
@@ -289,9 +316,10 @@ impl Bench {
             ("requests", Aim::AtLeast(62_000.0)),
             ("new_connections", Aim::AtLeast(12_500.0)),
             ("new_connections_failed", Aim::AtMost(0.0)),
-            ("voice_lost", Aim::AtMost(0.0)),
-            ("voice_p99", Aim::AtMost(5.0)),
-            ("voice_gateway_cpu_each", Aim::AtMost(5.5)),
+            ("voice_50_lost", Aim::AtMost(0.0)),
+            ("voice_1000_lost", Aim::AtMost(0.0)),
+            ("voice_1000_p99", Aim::AtMost(5.0)),
+            ("voice_1000_gateway_cpu_each", Aim::AtMost(5.5)),
             ("set_up", Aim::AtMost(15.0)),
             ("gateway_after_bulk", Aim::AtMost(40.0 * 1024.0)),
             ("gateway_at_rest", Aim::AtMost(15.0 * 1024.0)),

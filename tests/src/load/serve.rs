@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 use std::time::Instant;
 
+use rustix::net::sockopt;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -67,8 +68,10 @@ pub fn start(address: SocketAddr) -> io::Result<Systems> {
         voice: voice.local_addr()?,
         http: http.local_addr()?,
     };
-    // As much as the machine allows.
-    let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&voice, VOICE_BUFFER_OCTETS);
+    // Beyond what the machine allows is root's to have; others get as much as it allows.
+    if sockopt::set_socket_recv_buffer_size_force(&voice, VOICE_BUFFER_OCTETS).is_err() {
+        sockopt::set_socket_recv_buffer_size(&voice, VOICE_BUFFER_OCTETS)?;
+    }
     thread::spawn(move || give_and_take(&bulk));
     thread::spawn(move || send_back(&voice));
     thread::spawn(move || accept(echo, echoed));

@@ -190,9 +190,11 @@ impl Line {
     /// # Panics
     /// If a process cannot be ended.
     pub async fn stop_client(&mut self) {
+        let descendants: Vec<u32> = self.client.iter().flat_map(|process| tree(process.id())).collect();
         for mut process in self.client.drain(..) {
             process.kill().await;
         }
+        end(&descendants);
     }
 
     /// Processes of the gateway's side, with those that they started.
@@ -202,10 +204,15 @@ impl Line {
         self.gateway.iter().chain(ours).flat_map(|process| tree(process.id())).collect()
     }
 
-    /// Processes of the client's side, with those that they started.
+    /// Processes that carry on the client's side. Those that our agent starts look at the device and carry nothing.
+    fn client_processes(&self) -> Vec<u32> {
+        self.client.iter().map(Running::id).collect()
+    }
+
+    /// Whether a process of the client's side still has others at work, as our agent has when it looks at the device.
     #[must_use]
-    pub fn client_processes(&self) -> Vec<u32> {
-        self.client.iter().flat_map(|process| tree(process.id())).collect()
+    pub fn is_settled(&self) -> bool {
+        self.client.iter().all(|process| tree(process.id()).len() == 1)
     }
 
     /// Processor seconds that the client's and the gateway's side have used.
@@ -224,12 +231,15 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        // Those that we started end with their handles; a server's own children would outlive it.
-        for process in [self.gateway_processes(), self.client_processes()].concat() {
-            if let Some(process) = i32::try_from(process).ok().and_then(Pid::from_raw) {
-                let _ = kill_process(process, Signal::KILL);
-            }
-        }
+        // Those that we started end with their handles; what they started themselves would outlive them.
+        let client = self.client.iter().flat_map(|process| tree(process.id()));
+        end(&client.chain(self.gateway_processes()).collect::<Vec<_>>());
+    }
+}
+
+fn end(processes: &[u32]) {
+    for process in processes.iter().filter_map(|process| Pid::from_raw(i32::try_from(*process).ok()?)) {
+        let _ = kill_process(process, Signal::KILL);
     }
 }
 
