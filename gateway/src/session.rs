@@ -17,16 +17,18 @@ use hitotsu_policy::bundle::Bundle;
 use hitotsu_policy::memo::Memo;
 use hitotsu_policy::subject::{PreparedSubject, Subject};
 use hitotsu_tunnel::relay::Counters;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::Identified;
-use crate::limits::{NOTICES_MAX, REFUSALS_MAX, REFUSALS_WINDOW};
+use crate::limits::{REFUSALS_MAX, REFUSALS_WINDOW};
 
 pub mod evidence;
+pub mod notices;
 pub mod serve;
 
 use evidence::Nonces;
+use notices::{Listener, Teller};
 
 /// One live connection.
 #[derive(Debug)]
@@ -45,7 +47,7 @@ pub struct Session {
     state: Mutex<State>,
     memo: Mutex<Memo>,
     flows: Mutex<BTreeMap<FlowId, Arc<LiveFlow>>>,
-    notices: Mutex<Option<mpsc::Sender<Box<Notice>>>>,
+    notices: Mutex<Option<Teller>>,
     english: AtomicBool,
     first_evidence: watch::Sender<bool>,
 }
@@ -322,18 +324,18 @@ impl Session {
 
     /// Opens the stream of notices, in a language; an older one ends.
     #[must_use]
-    pub fn open_notices(&self, language: Language) -> mpsc::Receiver<Box<Notice>> {
+    pub fn open_notices(&self, language: Language) -> Listener {
         self.english.store(language == Language::En, Ordering::Relaxed);
-        let (sender, receiver) = mpsc::channel(NOTICES_MAX);
-        *lock(&self.notices) = Some(sender);
-        receiver
+        let (teller, listener) = notices::queue();
+        *lock(&self.notices) = Some(teller);
+        listener
     }
 
     /// Tells the device something, if it listens. A device that does not read loses its stream and asks anew.
     pub fn notify(&self, notice: Notice) {
         let mut notices = lock(&self.notices);
-        if let Some(sender) = notices.as_ref()
-            && sender.try_send(Box::new(notice)).is_err()
+        if let Some(teller) = notices.as_ref()
+            && !teller.tell(notice)
         {
             *notices = None;
         }
@@ -362,8 +364,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
     use crate::admission::tests::identified;
+    use crate::limits::NOTICES_MAX;
 
     fn session(place: Option<&str>) -> Session {
         Session::new(SessionId(uuid::Uuid::nil()), identified(place), "h3", Timestamp(0))
@@ -421,11 +426,11 @@ mod tests {
             session.notify(Notice::Still);
         }
         let mut kept = 0;
-        while stream.try_recv().is_ok() {
+        while stream.recv().now_or_never().flatten().is_some() {
             kept += 1;
         }
         assert_eq!(kept, NOTICES_MAX);
-        assert_eq!(stream.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
+        assert!(matches!(stream.recv().now_or_never(), Some(None)), "the stream is over");
         assert_eq!(session.language(), Language::En);
     }
 }

@@ -9,7 +9,6 @@ use hitotsu_model::posture::{Claim, ClaimName, ClaimValue, Posture, Source};
 use hitotsu_model::resource::Transport;
 use hitotsu_pki::trust::Trust;
 use hitotsu_tunnel::door::Door;
-use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
 
 use super::*;
@@ -18,6 +17,7 @@ use crate::gateway::Parts;
 use crate::live::{FlowPlace, SessionPlace};
 use crate::metrics::Metrics;
 use crate::registry::{Device, Registry, RegistrySnapshot};
+use crate::session::notices::Listener;
 
 /// 2026-07-01 10:00:30 in Japan, a Wednesday.
 const AFTER_TEN: Timestamp = Timestamp(1_782_867_630_000);
@@ -149,7 +149,7 @@ impl Scene {
 struct Desk<'s> {
     scene: &'s Scene,
     place: SessionPlace<'s>,
-    notices: Receiver<Box<Notice>>,
+    notices: Listener,
     flows: Vec<FlowPlace<'s>>,
 }
 
@@ -166,7 +166,7 @@ impl Desk<'_> {
     }
 
     async fn told_of_a_cut(&mut self) -> (FlowId, String) {
-        match timeout(PATIENCE, self.notices.recv()).await.expect("in time").map(|notice| *notice) {
+        match timeout(PATIENCE, self.notices.recv()).await.expect("in time") {
             Some(Notice::Cut { flow, problem, .. }) => (flow, problem.title),
             other => panic!("{other:?}"),
         }
