@@ -3,29 +3,25 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
 
-use hitotsu_quic::congestion::{Controller, ControllerFactory, ControllerMetrics, CubicConfig};
 use hitotsu_quic::{
-    ConnectionError, ConnectionId, ConnectionIdGenerator, IdleTimeout, InvalidCid, MtuDiscoveryConfig, RttEstimator,
-    TransportConfig, TransportErrorCode, VarInt,
+    ConnectionError, ConnectionId, ConnectionIdGenerator, IdleTimeout, InvalidCid, MtuDiscoveryConfig, TransportConfig,
+    TransportErrorCode, VarInt,
 };
 use ring::rand::{SecureRandom, SystemRandom};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::sync::Notify;
 
 use crate::fault::Closed;
 use crate::limits;
 
-/// The gateway's side, for a peer that nobody has judged. `moved` is notified whenever the peer may have moved to another address.
-pub(crate) fn server_transport(moved: Arc<Notify>) -> Arc<TransportConfig> {
+/// The gateway's side, for a peer that nobody has judged.
+pub(crate) fn server_transport() -> Arc<TransportConfig> {
     let mut config = common_transport();
     config
         .max_concurrent_bidi_streams(VarInt::from_u32(limits::UNTRUSTED_STREAMS))
         // Cannot be raised later. The connection's window can, and bounds all streams together.
         .stream_receive_window(VarInt::from_u32(limits::GATEWAY_STREAM_WINDOW))
-        .receive_window(VarInt::from_u32(limits::UNTRUSTED_WINDOW))
-        .congestion_controller_factory(Arc::new(PathWatch { moved }));
+        .receive_window(VarInt::from_u32(limits::UNTRUSTED_WINDOW));
     Arc::new(config)
 }
 
@@ -131,68 +127,6 @@ impl ConnectionIdGenerator for WorkerIds {
 
     fn cid_lifetime(&self) -> Option<std::time::Duration> {
         None
-    }
-}
-
-/// Cubic that tells when a path is made: quinn-proto has no event for a peer that moves, but each path gets a controller,
-/// new or cloned.
-struct PathWatch {
-    moved: Arc<Notify>,
-}
-
-impl ControllerFactory for PathWatch {
-    fn build(self: Arc<Self>, now: Instant, mtu: u16) -> Box<dyn Controller> {
-        self.moved.notify_one();
-        let inner = Arc::new(CubicConfig::default()).build(now, mtu);
-        Box::new(Watched { inner, moved: Arc::clone(&self.moved) })
-    }
-}
-
-struct Watched {
-    inner: Box<dyn Controller>,
-    moved: Arc<Notify>,
-}
-
-impl Controller for Watched {
-    fn on_sent(&mut self, now: Instant, bytes: u64, last_packet_number: u64) {
-        self.inner.on_sent(now, bytes, last_packet_number);
-    }
-
-    fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, app_limited: bool, rtt: &RttEstimator) {
-        self.inner.on_ack(now, sent, bytes, app_limited, rtt);
-    }
-
-    fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, largest: Option<u64>) {
-        self.inner.on_end_acks(now, in_flight, app_limited, largest);
-    }
-
-    fn on_congestion_event(&mut self, now: Instant, sent: Instant, persistent: bool, lost_bytes: u64) {
-        self.inner.on_congestion_event(now, sent, persistent, lost_bytes);
-    }
-
-    fn on_mtu_update(&mut self, new_mtu: u16) {
-        self.inner.on_mtu_update(new_mtu);
-    }
-
-    fn window(&self) -> u64 {
-        self.inner.window()
-    }
-
-    fn metrics(&self) -> ControllerMetrics {
-        self.inner.metrics()
-    }
-
-    fn clone_box(&self) -> Box<dyn Controller> {
-        self.moved.notify_one();
-        Box::new(Self { inner: self.inner.clone_box(), moved: Arc::clone(&self.moved) })
-    }
-
-    fn initial_window(&self) -> u64 {
-        self.inner.initial_window()
-    }
-
-    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any> {
-        self.inner.into_any()
     }
 }
 

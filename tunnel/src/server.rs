@@ -8,7 +8,7 @@ use hitotsu_proto::error::Code;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Response};
 use tokio::net::TcpStream;
-use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::sync::{Mutex, mpsc};
 use tokio_rustls::server::TlsStream;
 
 use crate::datagram::{DatagramPath, UdpFlow, UdpOptions};
@@ -39,7 +39,7 @@ pub struct Unjudged {
 
 #[derive(Debug)]
 enum UnjudgedKind {
-    Quic { quic: hitotsu_quic::Connection, moved: Arc<Notify> },
+    Quic(hitotsu_quic::Connection),
     Tcp { stream: Box<TlsStream<TcpStream>>, link: Arc<Link>, kind: TransportKind },
 }
 
@@ -51,8 +51,8 @@ pub(crate) enum Standing {
 }
 
 impl Unjudged {
-    pub(crate) fn quic(quic: hitotsu_quic::Connection, moved: Arc<Notify>) -> Self {
-        Self { kind: UnjudgedKind::Quic { quic, moved } }
+    pub(crate) fn quic(quic: hitotsu_quic::Connection) -> Self {
+        Self { kind: UnjudgedKind::Quic(quic) }
     }
 
     pub(crate) fn tcp(stream: TlsStream<TcpStream>, link: Arc<Link>, kind: TransportKind) -> Self {
@@ -73,7 +73,7 @@ impl Unjudged {
 
     fn judge(self, standing: Standing) -> ServerConnection {
         match self.kind {
-            UnjudgedKind::Quic { quic, moved } => ServerConnection::h3(quic, moved, standing),
+            UnjudgedKind::Quic(quic) => ServerConnection::h3(quic, standing),
             UnjudgedKind::Tcp { stream, link, kind: kind @ TransportKind::H2 } => {
                 let (sender, exchanges) = mpsc::channel(limits::EXCHANGES_WAITING_MAX);
                 let driver = Task::spawn(h2::server::drive(*stream, Arc::clone(&link), sender, standing));
@@ -106,16 +106,16 @@ struct Inner {
 
 #[derive(Debug)]
 enum Kind {
-    Quic { shared: Arc<h3::Shared>, moved: Arc<Notify> },
+    Quic(Arc<h3::Shared>),
     Tcp { link: Arc<Link>, kind: TransportKind },
 }
 
 impl ServerConnection {
-    fn h3(quic: hitotsu_quic::Connection, moved: Arc<Notify>, standing: Standing) -> Self {
+    fn h3(quic: hitotsu_quic::Connection, standing: Standing) -> Self {
         let shared = h3::Shared::new(quic, hitotsu_proto::frame::Side::Server);
         let (sender, exchanges) = mpsc::channel(limits::EXCHANGES_WAITING_MAX);
         let driver = Task::spawn(h3::server::drive(Arc::clone(&shared), sender, standing));
-        Self::new(exchanges, Kind::Quic { shared, moved }, driver)
+        Self::new(exchanges, Kind::Quic(shared), driver)
     }
 
     fn new(exchanges: mpsc::Receiver<Box<Exchange>>, kind: Kind, driver: Task) -> Self {
@@ -132,7 +132,7 @@ impl ServerConnection {
     #[must_use]
     pub fn transport(&self) -> TransportKind {
         match &self.inner.kind {
-            Kind::Quic { .. } => TransportKind::H3,
+            Kind::Quic(_) => TransportKind::H3,
             Kind::Tcp { kind, .. } => *kind,
         }
     }
@@ -142,22 +142,15 @@ impl ServerConnection {
     #[must_use]
     pub fn remote_address(&self) -> SocketAddr {
         match &self.inner.kind {
-            Kind::Quic { shared, .. } => shared.quic.remote_address(),
+            Kind::Quic(shared) => shared.quic.remote_address(),
             Kind::Tcp { link, .. } => link.remote,
         }
     }
 
     /// Completes when the peer's address has become another than `known`; gives the new one. Never completes on TCP.
-    /// One task at a time may wait for it.
     pub async fn path_changed(&self, known: SocketAddr) -> SocketAddr {
         match &self.inner.kind {
-            Kind::Quic { shared, moved } => loop {
-                let now = shared.quic.remote_address();
-                if now != known {
-                    return now;
-                }
-                moved.notified().await;
-            },
+            Kind::Quic(shared) => shared.quic.path_changed(known).await,
             Kind::Tcp { .. } => std::future::pending().await,
         }
     }
@@ -166,7 +159,7 @@ impl ServerConnection {
     /// When the last flow is over, [`ServerConnection::next_exchange`] gives `None`.
     pub fn goaway(&self) {
         match &self.inner.kind {
-            Kind::Quic { shared, .. } => shared.drain_wanted.notify_one(),
+            Kind::Quic(shared) => shared.drain_wanted.notify_one(),
             Kind::Tcp { link, .. } => link.drain_wanted.notify_one(),
         }
     }
@@ -174,7 +167,7 @@ impl ServerConnection {
     /// Closes at once, with everything on it. The peer may read `reason`.
     pub fn close(&self, code: CloseCode, reason: &str) {
         match &self.inner.kind {
-            Kind::Quic { shared, .. } => shared.close(code.h3(), reason),
+            Kind::Quic(shared) => shared.close(code.h3(), reason),
             Kind::Tcp { link, .. } => link.close(code),
         }
     }
@@ -182,7 +175,7 @@ impl ServerConnection {
     /// Completes when the connection is over.
     pub async fn closed(&self) -> Closed {
         match &self.inner.kind {
-            Kind::Quic { shared, .. } => {
+            Kind::Quic(shared) => {
                 let error = shared.quic.closed().await;
                 shared.closed(&error)
             }
@@ -194,7 +187,7 @@ impl ServerConnection {
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         match &self.inner.kind {
-            Kind::Quic { shared, .. } => {
+            Kind::Quic(shared) => {
                 let counted = shared.quic.stats();
                 let [datagrams_unknown, datagrams_overflowed, datagrams_oversize] = shared.datagrams_dropped();
                 Statistics {
@@ -215,7 +208,7 @@ impl ServerConnection {
 impl Drop for Inner {
     fn drop(&mut self) {
         match &self.kind {
-            Kind::Quic { shared, .. } => shared.close(Code::H3_NO_ERROR, ""),
+            Kind::Quic(shared) => shared.close(Code::H3_NO_ERROR, ""),
             Kind::Tcp { link, .. } => {
                 link.close(CloseCode::NoError);
                 if let Some(driver) = self.driver.take() {

@@ -64,11 +64,16 @@ pub(crate) struct State {
     datagrams: Waiting,
     connecting: Option<Waker>,
     ending: Waiting,
+    /// Where the peer was when that was last told.
+    remote: SocketAddr,
+    moving: Waiting,
 }
 
 impl Inner {
     pub(crate) fn new(endpoint: Arc<Shared>, proto: quinn_proto::Connection, handle: ConnectionHandle) -> Arc<Self> {
         let state = State {
+            remote: proto.remote_address(),
+            moving: Waiting::default(),
             proto,
             handle,
             error: None,
@@ -136,6 +141,12 @@ impl State {
 
     /// Takes what QUIC has to tell the users and collects those who wait for it.
     pub(crate) fn tell(&mut self, woken: &mut Vec<Waker>) {
+        // quinn-proto has no event for a peer that moves.
+        let remote = self.proto.remote_address();
+        if remote != self.remote {
+            self.remote = remote;
+            self.moving.take(woken);
+        }
         while let Some(event) = self.proto.poll() {
             match event {
                 Event::HandshakeDataReady | Event::DatagramsUnblocked => {}
@@ -300,6 +311,16 @@ impl Connection {
     pub async fn closed(&self) -> ConnectionError {
         let look = |state: &mut State| state.error.clone().map_or(Poll::Pending, Poll::Ready);
         wait(&self.held.inner.state, |state| &mut state.ending, look).await
+    }
+
+    /// Completes when the peer is elsewhere than at `known`, and says where. Its new address may be forged until the path is
+    /// validated (RFC 9000 §9.3). Cancel-safe.
+    pub async fn path_changed(&self, known: SocketAddr) -> SocketAddr {
+        let look = |state: &mut State| match state.proto.remote_address() {
+            same if same == known => Poll::Pending,
+            other => Poll::Ready(other),
+        };
+        wait(&self.held.inner.state, |state| &mut state.moving, look).await
     }
 
     /// Why the connection is over, if it is.

@@ -1,7 +1,7 @@
 //! A client and a gateway with our transport parameters, on a network and a clock of the test's own.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
@@ -144,7 +144,7 @@ fn configs() -> (ServerConfig, ClientConfig) {
         .with_single_cert(vec![certificate.clone()], key)
         .unwrap();
     let mut server = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).unwrap()));
-    server.transport_config(server_transport(Arc::default()));
+    server.transport_config(server_transport());
     let mut roots = rustls::RootCertStore::empty();
     roots.add(certificate).unwrap();
     let tls = rustls::ClientConfig::builder_with_provider(crypto::provider())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hitotsu_quic::crypto::rustls::QuicServerConfig;
 use hitotsu_quic::{EndpointConfig, Incoming};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +17,7 @@ use crate::{crypto, endpoint, limits};
 
 pub(super) struct Acceptor {
     endpoint: hitotsu_quic::Endpoint,
-    config: hitotsu_quic::ServerConfig,
+    config: Arc<hitotsu_quic::ServerConfig>,
     label: &'static [u8],
     limits: HandshakeLimits,
     door: Arc<Door>,
@@ -40,7 +40,8 @@ impl Acceptor {
             .max_incoming(limits::INCOMING_MAX)
             .incoming_buffer_size(limits::INCOMING_OCTETS_MAX)
             .incoming_buffer_size_total(limits::INCOMING_OCTETS_MAX * limits::INCOMING_MAX as u64)
-            .migration(true);
+            .migration(true)
+            .transport_config(endpoint::server_transport());
         let worker = config.worker;
         let reset_key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &config.reset_key);
         let mut ids = EndpointConfig::new(Arc::new(reset_key));
@@ -48,7 +49,14 @@ impl Acceptor {
         let bind = |source| ListenError::Bind { address: config.address, source };
         let address = socket.local_addr().map_err(bind)?;
         let endpoint = hitotsu_quic::Endpoint::new(ids, Some(server.clone()), socket).map_err(bind)?;
-        Ok(Self { endpoint, config: server, label: config.exporter_label, limits: config.handshakes, door, address })
+        Ok(Self {
+            endpoint,
+            config: Arc::new(server),
+            label: config.exporter_label,
+            limits: config.handshakes,
+            door,
+            address,
+        })
     }
 
     pub(super) fn endpoint(&self) -> hitotsu_quic::Endpoint {
@@ -86,15 +94,12 @@ impl Acceptor {
         place: Place,
         arrivals: mpsc::Sender<Arrival>,
     ) -> impl Future<Output = ()> + Send + use<> {
-        // Each connection has a transport of its own, so that its moves can be told from others'.
-        let moved = Arc::new(Notify::new());
-        let mut config = self.config.clone();
-        config.transport_config(endpoint::server_transport(Arc::clone(&moved)));
+        let config = Arc::clone(&self.config);
         let (label, patience, listening) = (self.label, self.limits.patience, self.address);
         // The handshake proves this path. By the time it is done, one forged datagram may have moved the connection already.
         let remote = incoming.remote_address();
         async move {
-            let connecting = match incoming.accept_with(Arc::new(config)) {
+            let connecting = match incoming.accept_with(config) {
                 Ok(connecting) => connecting,
                 Err(error) => return tracing::debug!(%error, "a QUIC connection cannot begin"),
             };
@@ -103,7 +108,7 @@ impl Acceptor {
                 Ok(Err(error)) => return tracing::debug!(%error, "a QUIC handshake failed"),
                 Err(_) => return tracing::debug!("a QUIC handshake took too long"),
             };
-            if let Some(handshaken) = handshaken(connection, moved, label, (remote, listening)) {
+            if let Some(handshaken) = handshaken(connection, label, (remote, listening)) {
                 let _ = arrivals.send(Arrival::Connection(Box::new(handshaken))).await;
             }
             // Only now somebody else answers for it.
@@ -114,7 +119,6 @@ impl Acceptor {
 
 fn handshaken(
     connection: hitotsu_quic::Connection,
-    moved: Arc<Notify>,
     label: &[u8],
     (remote, listening): (SocketAddr, SocketAddr),
 ) -> Option<Handshaken> {
@@ -127,6 +131,6 @@ fn handshaken(
         remote,
         local,
         transport: TransportKind::H3,
-        connection: Unjudged::quic(connection, moved),
+        connection: Unjudged::quic(connection),
     })
 }
