@@ -242,15 +242,12 @@ impl Registry {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    #[test]
-    fn a_copy_reads_back_and_a_missing_or_damaged_one_is_told() {
-        let dir = tempfile::tempdir().unwrap();
-        let copy = RegistryCopy::beside(&dir.path().join("gateway.sqlite"));
-        assert_eq!(copy.read().unwrap_err().kind(), io::ErrorKind::NotFound);
-        let device = Device {
+    /// A shared desk.
+    pub(crate) fn device(revoked: Option<Revoked>) -> Device {
+        Device {
             id: "6ba7b810-9dad-41d1-80b4-00c04fd430c8".parse().unwrap(),
             profile: Profile::Device,
             person: None,
@@ -258,8 +255,16 @@ mod tests {
             level: AssuranceLevel::L1,
             platform: "linux".to_owned(),
             created_at: Timestamp(1),
-            revoked: Some(Revoked { at: Timestamp(2), reason: "lost".to_owned() }),
-        };
+            revoked,
+        }
+    }
+
+    #[test]
+    fn a_copy_reads_back_and_a_missing_or_damaged_one_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let copy = RegistryCopy::beside(&dir.path().join("gateway.sqlite"));
+        assert_eq!(copy.read().unwrap_err().kind(), io::ErrorKind::NotFound);
+        let device = device(Some(Revoked { at: Timestamp(2), reason: "lost".to_owned() }));
         let revoked = Revoked { at: Timestamp(3), reason: "superseded".to_owned() };
         let snapshot = RegistrySnapshot::new([device], [("4a01".parse().unwrap(), revoked)]);
         copy.write(&snapshot).unwrap();
@@ -270,16 +275,6 @@ mod tests {
 
     #[test]
     fn an_older_snapshot_never_brings_back_what_was_revoked() {
-        let device = |revoked: Option<Revoked>| Device {
-            id: "6ba7b810-9dad-41d1-80b4-00c04fd430c8".parse().unwrap(),
-            profile: Profile::Device,
-            person: None,
-            ownership: Ownership::SharedDesk,
-            level: AssuranceLevel::L1,
-            platform: "linux".to_owned(),
-            created_at: Timestamp(1),
-            revoked,
-        };
         let from_database = RegistrySnapshot::new([device(None)], []);
         let registry = Registry::new(from_database.clone());
         let lost = Revoked { at: Timestamp(2), reason: "lost".to_owned() };

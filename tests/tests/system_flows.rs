@@ -343,13 +343,18 @@ async fn a_policy_change_between_decision_and_dial_stops_the_dial() {
     assert!(tail.contains("\"how\":\"cut\""), "{tail}");
 }
 
+/// A system that is permitted in the office only.
+fn echo_from_the_office(echo: SocketAddr) -> TestBundle {
+    TestBundle::new()
+        .place(OFFICE)
+        .system("echo", "tier3", &[echo], "tcp")
+        .permit("echo", "context.place == Place::\"office\"")
+}
+
 #[tokio::test]
 async fn a_place_is_where_the_handshake_came_from() {
     let echo = systems::echo().await;
-    let bundle = TestBundle::new()
-        .place(OFFICE)
-        .system("echo", "tier3", &[echo.address], "tcp")
-        .permit("echo", "context.place == Place::\"office\"");
+    let bundle = echo_from_the_office(echo.address);
     let world = World::new(&bundle.files()).await;
     let device = world.enrol(PERSON).await;
     let in_office = device.connect_from(([127, 0, 0, 2], 0).into()).await;
@@ -362,10 +367,7 @@ async fn a_place_is_where_the_handshake_came_from() {
 #[tokio::test]
 async fn a_flow_that_a_place_allowed_is_cut_when_the_path_moves_away_from_that_place() {
     let echo = systems::echo().await;
-    let bundle = TestBundle::new()
-        .place(OFFICE)
-        .system("echo", "tier3", &[echo.address], "tcp")
-        .permit("echo", "context.place == Place::\"office\"");
+    let bundle = echo_from_the_office(echo.address);
     let world = World::new(&bundle.files()).await;
     let nat = Nat::new(world.listen, [127, 0, 0, 2].into()).await;
     let device = Device { gateway: nat.address, ..world.enrol(PERSON).await };

@@ -218,10 +218,7 @@ async fn a_small_record_that_still_fits_does_not_make_a_full_disk_pass_for_one_w
     let disk = Arc::new(Faulty::new(dir.path(), 40_000));
     let log = start(&disk);
     let mut state = log.state();
-    let mut open = Vec::new();
-    while let Ok(begun) = log.begin(FlowId(0), intent(0), Durability::Safe).await {
-        open.push(begun);
-    }
+    let _open = flows_until_full(&log).await;
     assert_eq!(*state.borrow_and_update(), AuditState::Full);
 
     // Room for a refusal and no more, then the rest of what the last flow left.
@@ -239,10 +236,7 @@ async fn space_on_a_full_disk_is_noticed_while_nobody_has_a_record() {
     let disk = Arc::new(Faulty::new(dir.path(), 40_000));
     let log = start(&disk);
     let mut state = log.state();
-    let mut open = Vec::new();
-    while let Ok(begun) = log.begin(FlowId(0), intent(0), Durability::Safe).await {
-        open.push(begun);
-    }
+    let _open = flows_until_full(&log).await;
     assert_eq!(*state.borrow_and_update(), AuditState::Full);
 
     disk.space.store(u64::MAX, Ordering::SeqCst);
@@ -447,6 +441,15 @@ async fn written(runs: &[u64]) -> tempfile::TempDir {
         }
     }
     dir
+}
+
+/// Begins flows until one has no room.
+async fn flows_until_full(log: &AuditLog) -> Vec<OpenIntent> {
+    let mut open = Vec::new();
+    while let Ok(begun) = log.begin(FlowId(0), intent(0), Durability::Safe).await {
+        open.push(begun);
+    }
+    open
 }
 
 fn denied(flow: u64) -> AuditRecord {

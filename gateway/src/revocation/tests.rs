@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use hitotsu_model::identity::{AssuranceLevel, Ownership, Profile};
+use hitotsu_model::identity::Profile;
 use hitotsu_model::time::Timestamp;
 use rustls_pki_types::CertificateDer;
 use sqlx::Connection;
@@ -9,7 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use super::*;
 use crate::audit::tail;
 use crate::issuer::IssuerClient;
-use crate::registry::Device;
+use crate::registry::tests::device;
 
 #[tokio::test]
 async fn a_revocation_is_in_effect_while_the_database_is_locked_and_is_written_when_it_is_free() {
@@ -83,16 +83,7 @@ struct Office {
 impl Office {
     async fn open() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let device = Device {
-            id: "6ba7b810-9dad-41d1-80b4-00c04fd430c8".parse().unwrap(),
-            profile: Profile::Device,
-            person: None,
-            ownership: Ownership::SharedDesk,
-            level: AssuranceLevel::L1,
-            platform: "linux".to_owned(),
-            created_at: Timestamp(1),
-            revoked: None,
-        };
+        let device = device(None);
         let store = Self::store(&dir).await;
         store.insert_device(&device).await.unwrap();
         let certificate = crate::store::StoredCertificate {

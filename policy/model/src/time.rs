@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 /// Milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
@@ -42,6 +43,26 @@ impl Timestamp {
     #[must_use]
     pub fn from_unix_seconds(seconds: i64) -> Self {
         Self(seconds.saturating_mul(1000))
+    }
+
+    /// As people of `zone` read it, with the offset: `2026-11-24 18:00:00 +09:00`.
+    #[must_use]
+    pub fn in_zone(self, zone: TimeZone) -> String {
+        self.written(zone, "%F %T %:z")
+    }
+
+    /// The same with milliseconds, for what is set beside other records.
+    #[must_use]
+    pub fn in_zone_exact(self, zone: TimeZone) -> String {
+        self.written(zone, "%F %T%.3f %:z")
+    }
+
+    fn written(self, zone: TimeZone, form: &str) -> String {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(instant) => instant.to_zoned_datetime(zone).strftime(form).to_string(),
+            // Beyond the years that a calendar has.
+            Err(_) => self.to_string(),
+        }
     }
 }
 
@@ -85,6 +106,16 @@ pub fn civil_from_days(days: i64) -> (i64, u8, u8) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_instant_is_told_in_the_time_of_its_zone_with_the_offset() {
+        let at = Timestamp(1_795_000_000_007);
+        let tokyo = TimeZone::get("Asia/Tokyo").expect("a zone");
+        assert_eq!(at.in_zone(tokyo.clone()), "2026-11-18 20:06:40 +09:00");
+        assert_eq!(at.in_zone_exact(tokyo), "2026-11-18 20:06:40.007 +09:00");
+        assert_eq!(at.in_zone(TimeZone::UTC), "2026-11-18 11:06:40 +00:00");
+        assert_eq!(Timestamp::MAX.in_zone(TimeZone::UTC), Timestamp::MAX.to_string());
+    }
 
     #[test]
     fn timestamps_print_as_rfc_3339() {
