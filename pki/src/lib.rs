@@ -25,7 +25,7 @@
 //! - [`rules`] is what our own certificates look like.
 //! - [`path`] checks a path of certificates by RFC 5280, more strictly than rustls does.
 //! - [`trust`] is one organisation's root.
-//! - [`peer`] says who a peer is, or why it is nobody.
+//! - [`peer`] says who a peer is, or why it is nobody; `verdicts` keeps what a handshake has just found out for it.
 //! - [`revocation`] is the list of what is believed no longer; [`crl`] is the same from outside.
 //! - [`tls`] puts all that into rustls.
 //! - [`enrol`] is the code that a person carries from the security office to a new PC.
@@ -53,3 +53,4 @@ mod signing;
 mod spki;
 pub mod tls;
 pub mod trust;
+mod verdicts;

@@ -17,6 +17,10 @@ pub const CRL_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// make more; those are checked anew each time.
 pub const KNOWN_AUTHORITIES_MAX: usize = 16;
 
+/// Most verdicts of handshakes that wait to be asked for: many times as many as end between two turns of a busy gateway, and
+/// 100 KiB. Without its verdict a chain is verified again, and no more than that.
+pub const VERDICTS_MAX: usize = 256;
+
 /// Most host names and addresses in a gateway's certificate.
 pub const GATEWAY_HOSTS_MAX: usize = 16;
 

@@ -12,6 +12,7 @@ use crate::path::{OUR_ALGORITHMS, PathFault, Purpose, verify_path};
 use crate::rules::{self, Misfit};
 use crate::spki;
 use crate::trust::Trust;
+use crate::verdicts::ChainDigest;
 
 /// Who a peer is: its chain leads to our root and keeps every rule of its profile. Whether it is revoked, and whether
 /// its device is on record, is not said here.
@@ -79,6 +80,27 @@ impl From<Misfit> for PeerFault {
 /// # Errors
 /// [`PeerFault`]; [`PeerFault::Expired`] and [`PeerFault::NotYetValid`] still tell who it is.
 pub fn verify_peer(chain: &[CertificateDer<'_>], trust: &Trust, now: Timestamp) -> Result<PeerIdentity, PeerFault> {
+    match trust.verdicts().take(ChainDigest::of(chain), now) {
+        Some(identity) => in_time(identity, now),
+        None => verify_client(chain, trust, now),
+    }
+}
+
+/// Verifies a client within its handshake, and leaves the verdict for the [`verify_peer`] that follows.
+///
+/// # Errors
+/// As [`verify_peer`].
+pub(crate) fn verify_in_handshake(
+    chain: &[CertificateDer<'_>],
+    trust: &Trust,
+    now: Timestamp,
+) -> Result<(), PeerFault> {
+    let identity = verify_client(chain, trust, now)?;
+    trust.verdicts().leave(ChainDigest::of(chain), identity, now);
+    Ok(())
+}
+
+fn verify_client(chain: &[CertificateDer<'_>], trust: &Trust, now: Timestamp) -> Result<PeerIdentity, PeerFault> {
     let identity = verify_chain(chain, trust, Purpose::Client, now)?;
     match identity.name.profile {
         Profile::Device | Profile::Relay | Profile::Staff => in_time(identity, now),

@@ -17,7 +17,7 @@ use crate::enrol::EnrolCode;
 use crate::key::{Algorithm, Signer};
 use crate::limits::CHAIN_CERTIFICATES_MAX;
 use crate::path::{OUR_ALGORITHMS, PathFault};
-use crate::peer::{PeerFault, verify_gateway, verify_peer};
+use crate::peer::{PeerFault, verify_gateway, verify_in_handshake};
 use crate::rules::{Misfit, org_of_holder};
 use crate::spki;
 use crate::trust::Trust;
@@ -106,8 +106,8 @@ impl ClientCertVerifier for ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        match verify_peer(&chain(end_entity, intermediates)?, &self.trust, timestamp(now)) {
-            Ok(_) | Err(PeerFault::Expired(_) | PeerFault::NotYetValid(_)) => Ok(ClientCertVerified::assertion()),
+        match verify_in_handshake(&chain(end_entity, intermediates)?, &self.trust, timestamp(now)) {
+            Ok(()) | Err(PeerFault::Expired(_) | PeerFault::NotYetValid(_)) => Ok(ClientCertVerified::assertion()),
             Err(fault @ (PeerFault::Untrusted { .. } | PeerFault::Unfit { .. })) => Err(refusal(fault)),
         }
     }

@@ -11,6 +11,7 @@ use crate::limits::KNOWN_AUTHORITIES_MAX;
 use crate::path::{Anchor, PathFault};
 use crate::rules::{Misfit, check_root};
 use crate::spki;
+use crate::verdicts::Verdicts;
 
 /// Why a root cannot be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +38,7 @@ pub struct Trust {
     root: CertificateDer<'static>,
     anchors: [Anchor; 1],
     known: Arc<RwLock<BTreeMap<[u8; 32], Anchor>>>,
+    verdicts: Arc<Verdicts>,
     subject: Vec<u8>,
     org: OrgId,
 }
@@ -51,7 +53,14 @@ impl Trust {
         check_root(&certificate, &org)?;
         let anchors = [Anchor::new(root)?];
         let subject = certificate.subject_der().to_vec();
-        Ok(Self { root: root.clone().into_owned(), anchors, known: Arc::default(), subject, org })
+        Ok(Self {
+            root: root.clone().into_owned(),
+            anchors,
+            known: Arc::default(),
+            verdicts: Arc::default(),
+            subject,
+            org,
+        })
     }
 
     /// The root's certificate.
@@ -85,6 +94,11 @@ impl Trust {
         {
             known.insert(spki::sha256(authority), anchor.within(root));
         }
+    }
+
+    /// What handshakes have just found out.
+    pub(crate) fn verdicts(&self) -> &Verdicts {
+        &self.verdicts
     }
 
     /// The root's name, DER.

@@ -44,6 +44,32 @@ fn a_device_and_a_gateway_believe_each_other() {
 }
 
 #[test]
+fn a_handshakes_verdict_is_good_for_its_own_chain_once_and_not_for_long() {
+    let clock = Clock::at(NOW);
+    let server = gateway(&CITY.holder(Profile::Gateway, 2), &clock);
+    let device = CITY.holder_at(Profile::Device, 1, NOW, HOUR);
+    let shaken = || {
+        let (_, server) = shake(&agent(&device, &clock), &server, HOST).unwrap();
+        server.peer_certificates().unwrap().iter().map(|der| der.clone().into_owned()).collect::<Vec<_>>()
+    };
+    let verified = |chain: &[CertificateDer<'_>], now| verify_peer(chain, &CITY.trust, now);
+    let chain = shaken();
+    let mut other = chain.clone();
+    let mut changed = other[0].to_vec();
+    *changed.last_mut().unwrap() ^= 1;
+    other[0] = changed.into();
+    assert!(matches!(verified(&other, NOW), Err(PeerFault::Untrusted { .. })), "another chain");
+    let first = verified(&chain, NOW).unwrap();
+    assert_eq!(verified(&chain, NOW).unwrap(), first, "without a verdict it is verified, and found the same");
+    // The verdict was that it is in its time.
+    shaken();
+    let late = NOW.plus(HOUR * 2);
+    assert!(matches!(verified(&chain, late), Err(PeerFault::Expired(_))));
+    shaken();
+    assert!(matches!(verified(&chain, Timestamp(NOW.0 - 8 * 24 * 3_600_000)), Err(PeerFault::NotYetValid(_))));
+}
+
+#[test]
 fn a_gateway_is_reached_by_every_host_that_it_has() {
     let clock = Clock::at(NOW);
     let server = gateway(&CITY.holder(Profile::Gateway, 2), &clock);
