@@ -140,7 +140,10 @@ async fn race<T, F: Future<Output = Result<T, Fault>>>(
 ) -> Result<T, Fault> {
     let mut attempts: FuturesUnordered<_> = attempts
         .map(|(pause, attempt)| async move {
-            tokio::time::sleep(pause).await;
+            // The timer rounds up to whole milliseconds, also nothing at all.
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
             attempt.await
         })
         .collect();

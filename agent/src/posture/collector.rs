@@ -41,6 +41,11 @@ pub trait Collector: fmt::Debug + Send + Sync {
 
     /// What announces that it would say something else.
     fn watched(&self, machine: &Machine) -> Watched;
+
+    /// Whether a look now would take seconds: the agent's first statement does not wait for it.
+    fn takes_long(&self, _machine: &Machine) -> bool {
+        false
+    }
 }
 
 /// What announces a change.
@@ -130,7 +135,7 @@ impl Collectors {
         for name in ClaimName::ALL {
             insert(&mut posture, Finding::unknown(*name, WhyUnknown::NotOnThisPlatform), context.now);
         }
-        self.collect_some(|_| true, COLLECT_DEADLINE, context, &mut posture);
+        self.collect_some(|_| true, |_| COLLECT_DEADLINE, context, &mut posture);
         posture
     }
 
@@ -144,28 +149,33 @@ impl Collectors {
         self.list.get(index).map(|supervised| supervised.collector.watched(machine))
     }
 
+    /// Whether a look of collector number `index` would take seconds now.
+    pub(crate) fn takes_long(&self, index: usize, machine: &Machine) -> bool {
+        self.list.get(index).is_some_and(|supervised| supervised.collector.takes_long(machine))
+    }
+
     /// Which collector makes `name`.
     pub(crate) fn making(&self, name: ClaimName) -> Option<usize> {
         self.list.iter().position(|supervised| supervised.collector.claims().contains(&name))
     }
 
     /// Replaces in `posture` the claims of those collectors whose number is `wanted`, and returns the numbers of those
-    /// that have not answered within `patience`.
+    /// that have not answered within their `patience`.
     pub(crate) fn collect_some(
         &self,
         wanted: impl Fn(usize) -> bool,
-        patience: Duration,
+        patience: impl Fn(usize) -> Duration,
         context: &Context,
         posture: &mut Posture,
     ) -> Vec<usize> {
-        let deadline = Instant::now() + patience;
+        let begun_at = Instant::now();
         let chosen = self.list.iter().enumerate().filter(|(index, _)| wanted(*index));
         let begun: Vec<_> = chosen.map(|(index, one)| (index, one, one.begin(context))).collect();
         let mut late = Vec::new();
         for (index, supervised, begun) in begun {
             // One that hung before is not waited for again: it must not slow the others down.
             let (findings, answered) = match begun {
-                Begun::Anew => supervised.finish(deadline),
+                Begun::Anew => supervised.finish(begun_at + patience(index)),
                 Begun::Before => supervised.finish(Instant::now()),
             };
             if !answered {
@@ -351,7 +361,7 @@ mod tests {
         let collectors = Collectors::new(vec![Arc::new(Hangs(Arc::clone(&gate)))]);
         let look = |now| {
             let mut posture = Posture::default();
-            let late = collectors.collect_some(|_| true, Duration::from_millis(50), &context(now), &mut posture);
+            let late = collectors.collect_some(|_| true, |_| Duration::from_millis(50), &context(now), &mut posture);
             assert_eq!(late, [0]);
             posture
         };

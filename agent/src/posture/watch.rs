@@ -21,9 +21,10 @@ use crate::posture::{Collectors, Context, Finding, Machine, Watched, WhyUnknown}
 /// From an announcement to the look: a program that rewrites several files does it within this.
 const SETTLE: Duration = Duration::from_millis(150);
 /// How soon to ask again a collector that has not answered.
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY: Duration = Duration::from_millis(250);
 /// Longest that the first look waits: the agent must not start late because one claim takes long. Most collectors answer
-/// within 10 ms; one that does not is unknown at first and announced when it answers.
+/// within 10 ms; one that does not is unknown at first and announced when it answers. One that says that it takes seconds is
+/// not waited for at all.
 const FIRST_PATIENCE: Duration = Duration::from_millis(500);
 /// Longest that every other look waits: half of the 5 s within which a change must reach the gateway.
 const PATIENCE: Duration = Duration::from_millis(2500);
@@ -57,7 +58,7 @@ impl Watch {
         let (requests_send, requests) = mpsc::channel(REQUESTS_MAX);
         let (current_send, current) = watch::channel(all_unknown());
         let mut watcher = Watcher::new(collectors, machine, inputs, current_send);
-        watcher.look(|_| true, FIRST_PATIENCE).await;
+        watcher.first_look().await;
         tokio::spawn(watcher.run(requests));
         let told = current.borrow().clone();
         Self { current, told, inputs: Arc::new(inputs_send), requests: requests_send }
@@ -177,7 +178,7 @@ impl Watcher {
                 () = tokio::time::sleep_until(wake) => {
                     let now = Instant::now();
                     let due: BTreeSet<usize> = self.due(now);
-                    self.look(|index| due.contains(&index), PATIENCE).await;
+                    self.look(|index| due.contains(&index), |_| PATIENCE).await;
                 }
                 inputs = self.inputs.changed() => match inputs {
                     Ok(()) => self.told(),
@@ -185,7 +186,7 @@ impl Watcher {
                 },
                 request = requests.recv() => match request {
                     Some(answer) => {
-                        self.look(|_| true, PATIENCE).await;
+                        self.look(|_| true, |_| PATIENCE).await;
                         drop(answer.send(self.current.borrow().clone()));
                     }
                     None => return,
@@ -218,7 +219,14 @@ impl Watcher {
         }
     }
 
-    async fn look(&mut self, wanted: impl Fn(usize) -> bool, patience: Duration) {
+    /// Looks at everything, and waits for what answers soon.
+    async fn first_look(&mut self) {
+        let takes_long = |index: &usize| self.collectors.takes_long(*index, &self.machine);
+        let long: BTreeSet<usize> = (0..self.plans.len()).filter(takes_long).collect();
+        self.look(|_| true, move |index| if long.contains(&index) { Duration::ZERO } else { FIRST_PATIENCE }).await;
+    }
+
+    async fn look(&mut self, wanted: impl Fn(usize) -> bool, patience: impl Fn(usize) -> Duration + Send + 'static) {
         let chosen: BTreeSet<usize> = (0..self.plans.len()).filter(|index| wanted(*index)).collect();
         let context = {
             let inputs = self.inputs.borrow();

@@ -8,8 +8,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use hitotsu_model::posture::ClaimName;
+use serde::{Deserialize, Serialize};
 
-use crate::platform::linux::private::create_private;
+use crate::platform::linux::private::{check_private, create_private};
 use crate::platform::program::{RECORD, sha256};
 use crate::posture::{Collector, Context, Finding, Machine, Watched, WhyUnknown};
 
@@ -17,17 +18,34 @@ use crate::posture::{Collector, Context, Finding, Machine, Watched, WhyUnknown};
 const RUNNING: &str = "/proc/self/exe";
 /// Only the file's data is looked at each time, 20 µs; its content when that has changed.
 const POLL: Duration = Duration::from_secs(4);
+/// The hash that was computed last, in the state directory.
+const HASHED: &str = "program.hashed.json";
 
 /// Makes `agent_intact`.
+///
+/// The hash is kept over a restart, because computing it takes longer than all else that the first statement waits for
+/// (0.7 ms for each MiB). It counts only for the very file that it was computed of: no user can change a file's content
+/// and leave its time of change (`ctime`) as it was. Who can write the state directory could as well replace the
+/// fingerprint itself.
 #[derive(Debug)]
 pub(super) struct AgentIntact {
     record: PathBuf,
-    hashed: Mutex<Option<(Stamp, String)>>,
+    kept: PathBuf,
+    hashed: Mutex<Option<Hashed>>,
+}
+
+/// A hash and the file that has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Hashed {
+    of: Stamp,
+    sha256: String,
 }
 
 impl AgentIntact {
     pub(super) fn new(state: &Path) -> Self {
-        Self { record: state.join(RECORD), hashed: Mutex::new(None) }
+        let kept = state.join(HASHED);
+        let json = check_private(&kept).and_then(|()| fs::read(&kept)).unwrap_or_default();
+        Self { record: state.join(RECORD), kept, hashed: Mutex::new(serde_json::from_slice(&json).ok()) }
     }
 
     fn intact(&self, machine: &Machine) -> io::Result<Finding> {
@@ -54,14 +72,28 @@ impl AgentIntact {
 
     fn hash(&self, file: &File, stamp: Stamp) -> io::Result<String> {
         let mut hashed = self.hashed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, hash)) = hashed.as_ref()
-            && *of == stamp
+        if let Some(known) = hashed.as_ref()
+            && known.of == stamp
         {
-            return Ok(hash.clone());
+            return Ok(known.sha256.clone());
         }
-        let hash = sha256(file)?;
-        *hashed = Some((stamp, hash.clone()));
-        Ok(hash)
+        let new = Hashed { of: stamp, sha256: sha256(file)? };
+        new.keep(&self.kept);
+        Ok(hashed.insert(new).sha256.clone())
+    }
+}
+
+impl Hashed {
+    /// Without it the next start has to compute the hash again, and no more than that. A state directory that is not
+    /// there yet is made by enrolment.
+    fn keep(&self, path: &Path) {
+        if let Some(directory) = path.parent()
+            && directory.is_dir()
+            && let Ok(json) = serde_json::to_vec(self)
+            && let Err(error) = create_private(path, &json)
+        {
+            tracing::debug!(%error, "the program's hash could not be kept");
+        }
     }
 }
 
@@ -88,12 +120,15 @@ impl Collector for AgentIntact {
 /// # Errors
 /// The program cannot be read or the file cannot be written.
 pub fn record_own_program(state: &Path) -> io::Result<()> {
-    let hash = sha256(&File::open(RUNNING)?)?;
-    create_private(&state.join(RECORD), format!("{hash}\n").as_bytes())
+    let file = File::open(RUNNING)?;
+    let hashed = Hashed { of: Stamp::of(&file.metadata()?), sha256: sha256(&file)? };
+    create_private(&state.join(RECORD), format!("{}\n", hashed.sha256).as_bytes())?;
+    hashed.keep(&state.join(HASHED));
+    Ok(())
 }
 
 /// Changes whenever the file's content may have changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Stamp {
     device: u64,
     inode: u64,
@@ -177,6 +212,33 @@ mod tests {
     }
 
     #[test]
+    fn the_hash_is_kept_over_a_restart_for_the_very_file_only() {
+        let machine = installed();
+        assert_eq!(value(&machine), ClaimValue::Bool(true));
+        // Shows that the kept hash is what is asked, and not the content.
+        let kept = machine.full("/state").join(HASHED);
+        let mut hashed: Hashed = serde_json::from_slice(&fs::read(&kept).expect("kept")).expect("json");
+        hashed.sha256 = "0".repeat(64);
+        fs::write(&kept, serde_json::to_vec(&hashed).expect("json")).expect("written");
+        assert_eq!(value(&machine), ClaimValue::Bool(false));
+        let machine = machine.file(PROGRAM, "program");
+        fs::set_permissions(machine.full(PROGRAM), Permissions::from_mode(0o755)).expect("chmod");
+        assert_eq!(value(&machine), ClaimValue::Bool(true));
+    }
+
+    #[test]
+    fn a_kept_hash_that_others_can_write_is_not_believed() {
+        let machine = installed();
+        assert_eq!(value(&machine), ClaimValue::Bool(true));
+        let kept = machine.full("/state").join(HASHED);
+        let mut hashed: Hashed = serde_json::from_slice(&fs::read(&kept).expect("kept")).expect("json");
+        hashed.sha256 = "0".repeat(64);
+        fs::write(&kept, serde_json::to_vec(&hashed).expect("json")).expect("written");
+        fs::set_permissions(&kept, Permissions::from_mode(0o666)).expect("chmod");
+        assert_eq!(value(&machine), ClaimValue::Bool(true));
+    }
+
+    #[test]
     fn a_program_that_others_can_write_or_replace_is_not_intact() {
         let machine = installed();
         fs::set_permissions(machine.full(PROGRAM), Permissions::from_mode(0o757)).expect("chmod");
@@ -210,5 +272,9 @@ mod tests {
         let found = collector.collect(&this_machine());
         let open = open_to_others(&fs::read_link(RUNNING).expect("link")).expect("seen");
         assert_eq!(found.first().map(|finding| &finding.value), Some(&ClaimValue::Bool(!open)));
+        assert!(
+            AgentIntact::new(state.path()).hashed.lock().expect("whole").is_some(),
+            "the next start need not hash it"
+        );
     }
 }

@@ -8,6 +8,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, getpriority_process, setpriority_process};
+
 use crate::posture::{Command, CommandError, Commands};
 
 /// Where programs are looked for. Only root may write there; the caller's `PATH` could name a user's own `nft`.
@@ -16,6 +18,12 @@ const PROGRAM_DIRECTORIES: &[&str] = &["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
 const OUTPUT_BYTES_MAX: u64 = 16 << 20;
 /// Longest error text that is read; one line of it is shown.
 const ERROR_BYTES_MAX: u64 = 4096;
+
+/// A program that may take so long is waited for by nobody: it yields to what people do.
+const YIELDS_FROM: Duration = Duration::from_secs(10);
+/// How much it yields (nice(1)): beside one program that never rests it still gets a quarter of a processor, so that its
+/// deadline holds.
+const YIELDING_BY: i32 = 5;
 
 /// The commands of this computer.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,6 +37,9 @@ impl Commands for SystemCommands {
             message: error.to_string(),
         };
         let mut child = process(&path, command).spawn().map_err(failed)?;
+        if command.deadline >= YIELDS_FROM {
+            yield_to_others(&child);
+        }
         finish(&mut child, command)
     }
 }
@@ -55,6 +66,14 @@ fn process(path: &Path, command: &Command<'_>) -> Process {
         }
     }
     process
+}
+
+fn yield_to_others(child: &Child) {
+    // One that has ended already has nothing to yield.
+    if let Some(id) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        let own = getpriority_process(None).unwrap_or_default();
+        let _ = setpriority_process(Some(id), own.max(YIELDING_BY));
+    }
 }
 
 fn finish(child: &mut Child, command: &Command<'_>) -> Result<Vec<u8>, CommandError> {
@@ -141,6 +160,14 @@ mod tests {
         let error = run("ls", &["/no/such/place"], 10).expect_err("fails");
         assert!(error.to_string().contains("No such file"), "{error}");
         assert_eq!(run("no-such-program", &[], 10), Err(CommandError::Absent("no-such-program".to_owned())));
+    }
+
+    #[test]
+    fn a_program_that_may_take_long_yields_to_others() {
+        // Goes on until the priority is seen, and is stopped where it never is.
+        let script = format!("until [ $(nice) -ge {YIELDING_BY} ]; do :; done; nice");
+        let output = run("sh", &["-c", &script], YIELDS_FROM.as_secs()).expect("it yields");
+        assert!(String::from_utf8(output).expect("text").trim().parse::<i32>().expect("a number") >= YIELDING_BY);
     }
 
     #[test]

@@ -53,4 +53,8 @@ impl Collector for Updates {
     fn watched(&self, _machine: &Machine) -> Watched {
         Watched::every(POLL).and_paths([apt::LISTS, apt::STATUS, apt::STAMP, dnf::CACHE]).not_within(GAP)
     }
+
+    fn takes_long(&self, machine: &Machine) -> bool {
+        if machine.exists(apt::LISTS) { !self.waiting.is_known(machine) } else { machine.exists(dnf::CACHE) }
+    }
 }

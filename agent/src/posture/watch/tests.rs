@@ -1,7 +1,8 @@
 //! Watching a computer made of a directory, and the one that runs the tests.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use hitotsu_model::posture::ClaimValue;
 
@@ -92,6 +93,51 @@ async fn a_burst_of_changes_costs_few_looks() {
     assert_eq!(value(&changed(&mut watch).await, ClaimName::FirewallOn), ClaimValue::Bool(false));
     let asked = collector.asked.load(Ordering::Relaxed);
     assert!(asked <= 5, "{asked} looks");
+}
+
+/// Says nothing before its gate opens; what it found then it knows the next time.
+#[derive(Debug)]
+struct Slow {
+    gate: Arc<Barrier>,
+    knows: AtomicBool,
+}
+
+impl Collector for Slow {
+    fn claims(&self) -> &'static [ClaimName] {
+        &[ClaimName::SecurityUpdateAgeDays]
+    }
+
+    fn collect(&self, _context: &Context) -> Vec<Finding> {
+        if !self.knows.swap(true, Ordering::Relaxed) {
+            self.gate.wait();
+        }
+        vec![Finding::number(ClaimName::SecurityUpdateAgeDays, 1)]
+    }
+
+    fn watched(&self, _machine: &Machine) -> Watched {
+        Watched::every(Duration::from_secs(3600))
+    }
+
+    fn takes_long(&self, _machine: &Machine) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn the_first_look_waits_for_none_that_takes_long_and_tells_of_it_when_it_answers() {
+    let root = tempfile::tempdir().expect("tempdir");
+    write(root.path(), "on");
+    let gate = Arc::new(Barrier::new(2));
+    let slow = Slow { gate: Arc::clone(&gate), knows: AtomicBool::new(false) };
+    let collectors = Collectors::new(vec![Arc::new(slow), Arc::new(Arc::<FromFile>::default())]);
+    let begun = Instant::now();
+    let mut watch = Watch::start(collectors, machine(root.path()), Vec::new()).await;
+    assert!(begun.elapsed() < FIRST_PATIENCE, "{:?}", begun.elapsed());
+    let first = watch.current();
+    assert_eq!(value(&first, ClaimName::FirewallOn), ClaimValue::Bool(true));
+    assert!(matches!(value(&first, ClaimName::SecurityUpdateAgeDays), ClaimValue::Unknown(_)));
+    gate.wait();
+    while value(&changed(&mut watch).await, ClaimName::SecurityUpdateAgeDays) != ClaimValue::Integer(1) {}
 }
 
 #[tokio::test]

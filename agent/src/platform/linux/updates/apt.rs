@@ -40,6 +40,12 @@ struct Counted {
     waiting: usize,
 }
 
+impl Counted {
+    fn is_of(&self, stamps: (Timestamp, Timestamp)) -> bool {
+        (self.lists_changed_at, self.status_changed_at) == stamps
+    }
+}
+
 pub(super) fn update_age(machine: &Machine, now: Timestamp, waiting: &Waiting) -> Finding {
     let name = ClaimName::SecurityUpdateAgeDays;
     let Some(looked_at) = looked_at(machine) else {
@@ -94,11 +100,17 @@ impl Waiting {
         Self { record, remembered: Mutex::new(serde_json::from_slice(&json).ok()) }
     }
 
+    /// Whether the number is remembered, so that it need not be listed.
+    pub(super) fn is_known(&self, machine: &Machine) -> bool {
+        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        stamps(machine).is_some_and(|stamps| remembered.is_some_and(|counted| counted.is_of(stamps)))
+    }
+
     fn count(&self, machine: &Machine) -> Result<usize, CommandError> {
-        let stamps = machine.modified(LISTS).ok().zip(machine.modified(STATUS).ok());
+        let stamps = stamps(machine);
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (Some((lists, status)), Some(counted)) = (stamps, *remembered)
-            && (counted.lists_changed_at, counted.status_changed_at) == (lists, status)
+        if let (Some(stamps), Some(counted)) = (stamps, *remembered)
+            && counted.is_of(stamps)
         {
             return Ok(counted.waiting);
         }
@@ -119,6 +131,11 @@ impl Waiting {
         }
         Ok(waiting)
     }
+}
+
+/// When the lists changed last, and what is installed.
+fn stamps(machine: &Machine) -> Option<(Timestamp, Timestamp)> {
+    machine.modified(LISTS).ok().zip(machine.modified(STATUS).ok())
 }
 
 /// How many security updates a full upgrade would install. A simulation needs no rights and takes no lock.
@@ -237,11 +254,14 @@ mod tests {
     fn the_number_is_remembered_over_a_restart_until_something_changes() {
         let (machine, state) = (machine(ONE_WAITS), tempfile::tempdir().expect("tempdir"));
         let restarted = || Updates::new(state.path());
+        assert!(restarted().takes_long(&machine.machine()));
         assert_unknown(&machine.collect(&restarted()), ClaimName::SecurityUpdateAgeDays, "since when (1)");
         let machine = machine.fails(SIMULATION, "asked again");
+        assert!(!restarted().takes_long(&machine.machine()));
         assert_unknown(&machine.collect(&restarted()), ClaimName::SecurityUpdateAgeDays, "since when (1)");
         let status = fs::File::options().write(true).open(machine.full(STATUS)).expect("status");
         status.set_modified(std::time::UNIX_EPOCH).expect("another time");
+        assert!(restarted().takes_long(&machine.machine()));
         assert_unknown(&machine.collect(&restarted()), ClaimName::SecurityUpdateAgeDays, "asked again");
     }
 
