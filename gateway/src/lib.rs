@@ -26,7 +26,7 @@
 //! - [`store`] keeps it in a database; [`revocation`] is in effect before it is written there.
 //! - [`issuer`] is the process that holds the issuing key; [`authorities`] are all of them, as files.
 //! - [`admin`] is what commands may ask; [`local`] is the socket that they speak to; [`operate`] is what they do with sessions and policy.
-//! - [`metrics`] are figures and health; [`memory`] is given back when many have left.
+//! - [`metrics`] are figures and health; [`memory`] is given back at rest.
 //! - [`init`] makes an organisation; [`cli`] are the commands, [`words`] what they say; [`files`] writes files whole or not at all.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]

@@ -169,7 +169,8 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     let mut watching = tokio::spawn(watch::run(gateway.clone(), clock::now, stop.clone()));
-    tasks.spawn(memory::give_back(gateway.clone(), stop.clone()));
+    let counted = gateway.clone();
+    tasks.spawn(memory::give_back(move || counted.live.counts().0, stop.clone()));
     if config.issuer_spawn {
         tasks.spawn(issuer::supervise(config.file.clone(), stop.clone()));
     }

@@ -19,6 +19,7 @@ use crate::authorities::{self, AuthorityError};
 use crate::clock;
 use crate::config::Config;
 use crate::local;
+use crate::memory;
 use crate::words::{InWords, Words};
 
 /// Connections at once: the gateway's enrolments and the commands of a few administrators.
@@ -69,6 +70,7 @@ pub async fn run(config: &Config, parent: Option<u32>, stop: CancellationToken) 
     let listener = local::bind(&config.issuer_socket)
         .map_err(|error| IssuerError::Socket { path: config.issuer_socket.clone(), error })?;
     tracing::info!("the issuer answers");
+    tokio::spawn(memory::give_back(|| 0, stop.clone()));
     serve(&listener, &service, &stop).await;
     Ok(())
 }
