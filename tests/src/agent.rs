@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -62,6 +62,12 @@ impl EnrolledAgent {
         let mut command = placed(&self.elsewhere, "hitotsu");
         command.env("LC_ALL", "ja_JP.UTF-8").arg("--json").arg("--state-dir").arg(&self.state).args(words);
         command
+    }
+
+    /// Where it keeps what it knows.
+    #[must_use]
+    pub fn state_dir(&self) -> &Path {
+        &self.state
     }
 
     /// Starts it, and does not wait for its tunnel.

@@ -6,13 +6,14 @@
 //!
 //! - [`report`] is what a bench says, [`samples`] what times say together.
 //! - [`site`] is what it measures on, [`pipe`] the two ways that are compared, [`process_figures`] what the gateway costs.
-//! - [`throughput`], [`latency`], [`connections`], [`memory`], [`decide`] and [`cut`] are the benches; [`peers`] measures the
+//! - [`throughput`], [`latency`], [`connections`], [`memory`], [`setup`], [`handshakes`], [`decide`] and [`cut`] are the benches; [`peers`] measures the
 //!   whole product beside others.
 
 pub mod connections;
 pub mod cut;
 pub mod decide;
 pub mod disk;
+pub mod handshakes;
 pub mod latency;
 pub mod memory;
 pub mod peers;
@@ -20,6 +21,7 @@ pub mod pipe;
 pub mod process_figures;
 pub mod report;
 pub mod samples;
+pub mod setup;
 pub mod site;
 pub mod throughput;
 
@@ -85,6 +87,16 @@ pub const BENCHES: &[Bench] = &[
         run: |scale| Box::pin(connections::run(scale)),
     },
     Bench { name: "memory", about: "what idle tunnels cost the gateway", run: |scale| Box::pin(memory::run(scale)) },
+    Bench {
+        name: "setup",
+        about: "from a dial, and from the start of the agent, to the first octet that comes back",
+        run: |scale| Box::pin(setup::run(scale)),
+    },
+    Bench {
+        name: "handshakes",
+        about: "what a handshake costs the gateway, full, attested and resumed",
+        run: |scale| Box::pin(handshakes::run(scale)),
+    },
     Bench {
         name: "decide",
         about: "one answer of the rules, new and remembered",

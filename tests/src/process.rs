@@ -133,13 +133,17 @@ fn pid(id: u32) -> Option<Pid> {
     i32::try_from(id).ok().and_then(Pid::from_raw)
 }
 
+/// The processes that a process started.
+#[must_use]
+pub fn children(id: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<_>>()).collect()
+}
+
 /// The processes that a process started, and theirs.
 fn below(id: Pid) -> Vec<Pid> {
-    let tasks = std::fs::read_dir(format!("/proc/{}/task", id.as_raw_nonzero())).into_iter().flatten().flatten();
-    let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-    let children: Vec<Pid> = children
-        .flat_map(|list| list.split_whitespace().filter_map(|id| id.parse().ok().and_then(pid)).collect::<Vec<_>>())
-        .collect();
+    let children: Vec<Pid> = children(id.as_raw_nonzero().get().unsigned_abs()).into_iter().filter_map(pid).collect();
     let theirs: Vec<Pid> = children.iter().flat_map(|child| below(*child)).collect();
     [children, theirs].concat()
 }

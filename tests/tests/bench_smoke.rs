@@ -38,6 +38,16 @@ async fn memory_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn setup_runs() {
+    runs("setup").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn handshakes_runs() {
+    runs("handshakes").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn decide_runs() {
     runs("decide").await;
 }

@@ -10,7 +10,8 @@ use crate::run::{self, Trouble};
 use crate::workspace::Workspace;
 
 /// The benches of `hitotsu-bench`. A test of that program fails when one is missing here.
-const WHOLE: &[&str] = &["throughput", "latency", "connections", "memory", "decide", "cut", "peers"];
+const WHOLE: &[&str] =
+    &["throughput", "latency", "connections", "memory", "setup", "handshakes", "decide", "cut", "peers"];
 
 /// Which bench.
 #[derive(Debug, Args)]
