@@ -1,37 +1,50 @@
 //! A UDP socket as the worker uses it.
 
+#[cfg(not(unix))]
+mod other;
+#[cfg(unix)]
+mod unix;
+
 use std::io::{self, IoSliceMut};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
-use tokio::io::Interest;
+
+#[cfg(not(unix))]
+use self::other::Readiness;
+#[cfg(unix)]
+use self::unix::Readiness;
 
 #[derive(Debug)]
 pub(crate) struct Socket {
-    io: tokio::net::UdpSocket,
+    socket: Arc<UdpSocket>,
     state: UdpSocketState,
+    readiness: Readiness,
 }
 
 impl Socket {
-    pub(crate) fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
-        Ok(Self { state: UdpSocketState::new((&socket).into())?, io: tokio::net::UdpSocket::from_std(socket)? })
+    pub(crate) fn new(socket: UdpSocket) -> io::Result<Self> {
+        let socket = Arc::new(socket);
+        let state = UdpSocketState::new((&*socket).into())?;
+        Ok(Self { readiness: Readiness::new(&socket)?, socket, state })
     }
 
-    /// Receives messages, or wakes the task when there are some.
+    /// Receives messages, or wakes the task when there are some. Fewer than there are buffers are all that there were.
     pub(crate) fn poll_receive(
         &self,
         cx: &mut Context<'_>,
         buffers: &mut [IoSliceMut<'_>],
         metas: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
+        let wanted = buffers.len().min(metas.len());
         loop {
-            ready!(self.io.poll_recv_ready(cx))?;
-            let received =
-                self.io.try_io(Interest::READABLE, || self.state.recv((&self.io).into(), &mut *buffers, &mut *metas));
+            let received = ready!(self.readiness.poll_read(cx, || {
+                let count = self.state.recv((&*self.socket).into(), &mut *buffers, &mut *metas)?;
+                Ok((count, count < wanted))
+            }));
             match received {
-                // Not ready after all: ask again, which registers the task.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if is_of_path(&error) => {}
                 received => return Poll::Ready(received),
             }
@@ -40,22 +53,16 @@ impl Socket {
 
     /// Sends, or wakes the task when the kernel has room.
     pub(crate) fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<()>> {
-        loop {
-            ready!(self.io.poll_send_ready(cx))?;
-            match self.try_send(transmit) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                sent => return Poll::Ready(sent),
-            }
-        }
+        self.readiness.poll_write(cx, &self.socket, || self.try_send(transmit))
     }
 
     /// Sends if the kernel has room.
     pub(crate) fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        self.io.try_io(Interest::WRITABLE, || self.state.send((&self.io).into(), transmit))
+        self.state.send((&*self.socket).into(), transmit)
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.io.local_addr()
+        self.socket.local_addr()
     }
 
     pub(crate) fn may_fragment(&self) -> bool {
