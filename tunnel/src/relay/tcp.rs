@@ -1,14 +1,18 @@
 //! TCP: two directions, each with its own pace and its own end.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes, BytesMut};
 use socket2::SockRef;
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio_util::io::poll_read_buf;
 use tokio_util::sync::CancellationToken;
 
 use super::{Counters, RelayEnd, RelayOutcome};
@@ -26,13 +30,13 @@ pub async fn tcp(
 ) -> RelayOutcome {
     // The tunnel batches already; a keystroke must not wait.
     let _ = stream.set_nodelay(true);
-    let stream = Arc::new(stream);
+    let (reader, writer) = stream.into_split();
     let (abort, aborted) = oneshot::channel();
-    let mut up = Up(tokio::spawn(to_tunnel(Arc::clone(&stream), send, counters.clone(), aborted)));
+    let mut up = Up(tokio::spawn(to_tunnel(reader, send, counters.clone(), aborted)));
     let mut sender = None;
     let mut up_done = false;
     let end = {
-        let mut down = std::pin::pin!(to_socket(&stream, &mut recv, &counters));
+        let mut down = std::pin::pin!(to_socket(&writer, &mut recv, &counters));
         let mut down_done = false;
         loop {
             let ended = tokio::select! {
@@ -55,7 +59,7 @@ pub async fn tcp(
     };
     if end != RelayEnd::Finished {
         // Closing with zero linger is how a TCP reset is sent.
-        let _ = SockRef::from(&*stream).set_linger(Some(std::time::Duration::ZERO));
+        let _ = SockRef::from(writer.as_ref()).set_linger(Some(std::time::Duration::ZERO));
         if !up_done {
             let _ = abort.send(());
             sender = (&mut up.0).await.ok().map(|(send, _)| send);
@@ -66,6 +70,8 @@ pub async fn tcp(
         }
         recv.stop(end.reason());
     }
+    // What was to be said in order was said; dropped as it is, it would say FIN.
+    writer.forget();
     counters.outcome(end)
 }
 
@@ -79,46 +85,39 @@ impl Drop for Up {
 }
 
 async fn to_tunnel(
-    stream: Arc<TcpStream>,
+    stream: OwnedReadHalf,
     mut send: FlowSend,
     counters: Counters,
     aborted: oneshot::Receiver<()>,
 ) -> (FlowSend, Result<(), RelayEnd>) {
     let ended = tokio::select! {
-        ended = pump_to_tunnel(&stream, &mut send, &counters) => ended,
+        ended = pump_to_tunnel(stream, &mut send, &counters) => ended,
         Ok(()) = aborted => Err(RelayEnd::Cut),
     };
     (send, ended)
 }
 
-async fn pump_to_tunnel(stream: &TcpStream, send: &mut FlowSend, counters: &Counters) -> Result<(), RelayEnd> {
-    let mut reader = Reader::default();
+async fn pump_to_tunnel(stream: OwnedReadHalf, send: &mut FlowSend, counters: &Counters) -> Result<(), RelayEnd> {
+    let mut reader = Reader { stream, buffer: BytesMut::new(), size: Reader::SIZE_MIN };
     loop {
-        match reader.try_read(stream) {
-            Ok(octets) if octets.is_empty() => return send.finish().await.map_err(RelayEnd::of),
-            Ok(octets) => {
-                counters.add_to_tunnel(octets.len());
-                send.send(octets).await.map_err(RelayEnd::of)?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::select! {
-                readable = stream.readable() => readable.map_err(|_| RelayEnd::ResetBySocket)?,
-                stopped = send.stopped() => return Err(RelayEnd::of(stopped)),
-            },
-            Err(_) => return Err(RelayEnd::ResetBySocket),
+        let octets = tokio::select! {
+            biased;
+            read = poll_fn(|cx| reader.poll_read(cx)) => read.map_err(|_| RelayEnd::ResetBySocket)?,
+            stopped = send.stopped() => return Err(RelayEnd::of(stopped)),
+        };
+        if octets.is_empty() {
+            return send.finish().await.map_err(RelayEnd::of);
         }
+        counters.add_to_tunnel(octets.len());
+        send.send(octets).await.map_err(RelayEnd::of)?;
     }
 }
 
 /// Reads as much at once as the socket's pace asks for, and holds no buffer while there is nothing to read.
 struct Reader {
+    stream: OwnedReadHalf,
     buffer: BytesMut,
     size: usize,
-}
-
-impl Default for Reader {
-    fn default() -> Self {
-        Self { buffer: BytesMut::new(), size: Self::SIZE_MIN }
-    }
 }
 
 impl Reader {
@@ -126,14 +125,14 @@ impl Reader {
     /// Shorter pieces are copied: each would keep a whole buffer alive until the peer acknowledges it.
     const COPY_BELOW: usize = 1024;
 
-    fn try_read(&mut self, stream: &TcpStream) -> io::Result<Bytes> {
+    /// What is there, nothing at the end. A read that does not fill the buffer needs no second one to find out that there is
+    /// no more: tokio remembers it.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         self.buffer.reserve(self.size);
-        let count = match stream.try_read_buf(&mut self.buffer) {
-            Ok(count) => count,
-            Err(error) => {
-                self.buffer = BytesMut::new();
-                return Err(error);
-            }
+        let read = poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.buffer);
+        let Poll::Ready(Ok(count)) = read else {
+            self.buffer = BytesMut::new();
+            return read.map_ok(|_| Bytes::new());
         };
         if count >= self.size {
             self.size = (self.size * 2).min(BATCH_OCTETS_MAX);
@@ -143,26 +142,26 @@ impl Reader {
         if count < Self::COPY_BELOW {
             let octets = Bytes::copy_from_slice(&self.buffer);
             self.buffer.clear();
-            return Ok(octets);
+            return Poll::Ready(Ok(octets));
         }
-        Ok(self.buffer.split().freeze())
+        Poll::Ready(Ok(self.buffer.split().freeze()))
     }
 }
 
-async fn to_socket(stream: &TcpStream, recv: &mut FlowRecv, counters: &Counters) -> Result<(), RelayEnd> {
+async fn to_socket(stream: &OwnedWriteHalf, recv: &mut FlowRecv, counters: &Counters) -> Result<(), RelayEnd> {
     while let Some(mut batch) = recv.recv().await.map_err(RelayEnd::of)? {
         let octets = batch.len();
         write(stream, &mut batch).await.map_err(|_| RelayEnd::ResetBySocket)?;
         counters.add_to_socket(octets);
     }
-    match SockRef::from(stream).shutdown(Shutdown::Write) {
+    match SockRef::from(stream.as_ref()).shutdown(Shutdown::Write) {
         // The other side has already gone in order.
         Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
         ended => ended.map_err(|_| RelayEnd::ResetBySocket),
     }
 }
 
-async fn write(stream: &TcpStream, batch: &mut Batch) -> io::Result<()> {
+async fn write(stream: &OwnedWriteHalf, batch: &mut Batch) -> io::Result<()> {
     while batch.has_remaining() {
         let mut pieces = [IoSlice::new(&[]); BATCH_PIECES_MAX];
         let count = batch.chunks_vectored(&mut pieces);
