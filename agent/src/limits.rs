@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-/// Flows open at once, over all fronts. A browser with many tabs holds about 200; 1,024 leaves room for five of them
-/// and keeps relay buffers under 256 MiB.
-pub const OPEN_FLOWS_MAX: usize = 1024;
+/// Flows open at once, over all fronts, which is what the gateway permits one device. A browser with many tabs holds
+/// about 200; a machine that carries the calls of an office holds a thousand.
+pub const OPEN_FLOWS_MAX: usize = 2000;
 
 /// Connections that are between `accept` and an open flow, over all fronts; more wait in the kernel's backlog.
 pub const PENDING_ACCEPTS_MAX: usize = 256;
@@ -22,9 +22,9 @@ pub const HTTP_FIELDS_MAX: usize = 100;
 /// Longest SOCKS5 message in bytes: a request is 4 + 1 + 255 + 2 bytes, a greeting 2 + 255.
 pub const SOCKS_MESSAGE_BYTES_MAX: usize = 262;
 
-/// Targets that one UDP association or UDP forward may talk to at once; the idlest one goes first. A voice program
-/// uses fewer than ten.
-pub const UDP_TARGETS_MAX: usize = 64;
+/// UDP flows of one association or one forward at once; the idlest one goes first. A voice program uses fewer than ten;
+/// a telephone exchange behind a forward has one for each call.
+pub const UDP_TARGETS_MAX: usize = 1024;
 
 /// A UDP flow without a datagram for so long is closed (RFC 4787 REQ-5 asks for at least 2 minutes).
 pub const UDP_IDLE_TIME_MAX: Duration = Duration::from_secs(150);

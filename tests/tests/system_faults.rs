@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// What one session may have open at once.
-const FLOWS_PER_SESSION: usize = 1_000;
+const FLOWS_PER_SESSION: usize = 2_000;
 
 #[tokio::test]
 async fn a_broken_bundle_changes_nothing_and_says_file_line_and_remedy() {

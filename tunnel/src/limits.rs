@@ -31,9 +31,9 @@ pub const STREAMS_AT_FIRST: u32 = 8;
 /// than one round trip.
 pub const STREAMS_GROWTH: u32 = 4;
 
-/// Requests that a peer may have open when it uses them. Above what one person's machine opens at once; a browser has at
-/// most 256 connections to proxies.
-pub const STREAMS_MAX: u32 = 1024;
+/// Requests that a peer may have open when it uses them. Above what one person's machine opens at once: a browser has at
+/// most 256 connections to proxies, a machine that carries the calls of an office a thousand flows.
+pub const STREAMS_MAX: u32 = 2048;
 
 /// Unidirectional streams of a peer: control, two of QPACK, and some that are reserved to exercise tolerance.
 pub const UNI_STREAMS_MAX: u32 = 8;
@@ -169,6 +169,9 @@ pub const MTU_CHANGE_MIN: u16 = 8;
 
 /// Time between the beginnings of attempts at a gateway's addresses (RFC 8305 §5).
 pub const ADDRESS_STAGGER: Duration = Duration::from_millis(250);
+
+/// TCP connections that the kernel holds until they are accepted.
+pub const TCP_BACKLOG: i32 = 1024;
 
 /// Pause after a TCP connection could not be accepted.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -12,7 +12,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use super::listening::{Guest, reset};
 use super::udp_hub::{Hub, Key};
 use super::{Context, owner};
-use crate::limits::{OPTIMISTIC_BYTES_MAX, UDP_PAYLOAD_BYTES_MAX};
+use crate::limits::{OPTIMISTIC_BYTES_MAX, UDP_PAYLOAD_BYTES_MAX, UDP_WAITING_MAX};
 use crate::session::FlowTicket;
 
 /// Serves one TCP connection. What the application says first travels beside the question; a refusal resets the
@@ -66,22 +66,25 @@ async fn send_early(stream: &mut TcpStream, send: &mut FlowSend, ticket: &FlowTi
 /// Serves one UDP port: a flow for each sender of this user.
 pub(crate) async fn serve_udp(socket: UdpSocket, target: Target, context: Context) {
     let Ok(local) = socket.local_addr() else { return };
-    let socket = Arc::new(socket);
+    let (socket, target) = (Arc::new(socket), Arc::new(target));
     let mut hub = Hub::new(Arc::clone(&socket), context, |_| Bytes::new());
     let mut buffer = vec![0; UDP_PAYLOAD_BYTES_MAX];
     loop {
-        let (length, source) = tokio::select! {
-            received = socket.recv_from(&mut buffer) => match received {
+        tokio::select! {
+            readable = socket.readable() => if readable.is_err() { return },
+            () = hub.tidy() => continue,
+        }
+        for _ in 0..UDP_WAITING_MAX {
+            let (length, source) = match socket.try_recv_from(&mut buffer) {
                 Ok(received) => received,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
                 // An ICMP error about an earlier answer.
                 Err(_) => continue,
-            },
-            () = hub.tidy() => continue,
-        };
-        let key = Key { source, target: target.clone() };
-        if !hub.knows(&key) && !owner::udp_is_own(local, source) {
-            continue;
+            };
+            let key = Key { source, target: Arc::clone(&target) };
+            if hub.knows(&key) || owner::udp_is_own(local, source) {
+                hub.deliver(key, Bytes::copy_from_slice(buffer.get(..length).unwrap_or_default()));
+            }
         }
-        hub.deliver(key, Bytes::copy_from_slice(buffer.get(..length).unwrap_or_default()));
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Key {
     /// The application's address.
     pub(crate) source: SocketAddr,
     /// What it talks to.
-    pub(crate) target: Target,
+    pub(crate) target: Arc<Target>,
 }
 
 /// The flows of one local port. Dropping it ends them.
@@ -116,11 +116,20 @@ async fn carry(key: &Key, context: &Context, socket: &UdpSocket, header: &[u8], 
     };
     let (mut up, mut down) = flow.split();
     let cut = ticket.cut();
+    let mut cut = std::pin::pin!(cut.cancelled());
+    // Set once, and put off when it is due: a timer for each datagram would cost as much as the datagram.
+    let mut idle = std::pin::pin!(tokio::time::sleep(UDP_IDLE_TIME_MAX));
+    let mut used = Instant::now();
     loop {
-        let idle = tokio::time::sleep(UDP_IDLE_TIME_MAX);
         tokio::select! {
-            () = cut.cancelled() => return,
-            () = idle => return,
+            () = &mut cut => return,
+            () = &mut idle => {
+                if used.elapsed() >= UDP_IDLE_TIME_MAX {
+                    return;
+                }
+                idle.as_mut().reset(used + UDP_IDLE_TIME_MAX);
+                continue;
+            }
             payload = waiting.recv() => match payload {
                 Some(payload) => {
                     let length = payload.len();
@@ -135,14 +144,23 @@ async fn carry(key: &Key, context: &Context, socket: &UdpSocket, header: &[u8], 
             payload = down.recv() => match payload {
                 Ok(Some(payload)) => {
                     ticket.add_down(payload.len());
-                    let mut datagram = BytesMut::with_capacity(header.len() + payload.len());
-                    datagram.put_slice(header);
-                    datagram.put_slice(&payload);
-                    let _ = socket.send_to(&datagram, key.source).await;
+                    // What the socket has no room for is lost, as datagrams are.
+                    let _ = socket.try_send_to(&headed(header, payload), key.source);
                 }
                 Ok(None) => return,
                 Err(error) => return tracing::debug!(%error, "a UDP flow ended"),
             },
         }
+        used = Instant::now();
     }
+}
+
+fn headed(header: &[u8], payload: Bytes) -> Bytes {
+    if header.is_empty() {
+        return payload;
+    }
+    let mut datagram = BytesMut::with_capacity(header.len() + payload.len());
+    datagram.put_slice(header);
+    datagram.put_slice(&payload);
+    datagram.freeze()
 }

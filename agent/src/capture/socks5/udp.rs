@@ -71,7 +71,7 @@ async fn carry(socket: &Arc<UdpSocket>, address: SocketAddr, announced_port: u16
         let Some(datagram) = buffer.get(..length).and_then(wire::datagram).filter(|datagram| datagram.port != 0) else {
             continue;
         };
-        let target = Target { host: datagram.host, port: datagram.port, transport: Transport::Udp };
+        let target = Arc::new(Target { host: datagram.host, port: datagram.port, transport: Transport::Udp });
         hub.deliver(Key { source, target }, Bytes::copy_from_slice(datagram.payload));
     }
 }
