@@ -44,6 +44,15 @@ const ASKED_EVERY: Duration = Duration::from_millis(100);
 /// How long the gateway is left alone before its idle memory is read.
 const REST: Duration = Duration::from_secs(10);
 
+/// Environment variables that leave out what nobody asks about while working on one thing: names with commas between.
+const PEERS: &str = "HITOTSU_BENCH_PEERS";
+const PARTS: &str = "HITOTSU_BENCH_PARTS";
+
+/// Whether the variable names it, or is not set.
+fn is_chosen(variable: &str, name: &str) -> bool {
+    std::env::var(variable).map_or(true, |names| names.split(',').any(|chosen| chosen == name))
+}
+
 /// Runs it. Interrupted, it ends everything that it started and leaves.
 pub async fn run(scale: Scale) -> Report {
     let mut report = Report::new("peers");
@@ -70,15 +79,27 @@ async fn measured(scale: Scale, mut report: Report) -> Report {
     report.note(format!("Load of the machine in the minute before: {}.", load_average()));
     let mut bench = Bench::start(scale, &mut report).await;
     bench.settle().await;
-    bench.bulk().await;
-    bench.gateway_memory("gateway_after_bulk");
-    bench.ping_pong().await;
-    bench.requests().await;
-    bench.connections().await;
-    bench.voice().await;
-    tokio::time::sleep(scale.pick(REST, Duration::ZERO)).await;
-    bench.gateway_memory("gateway_at_rest");
-    bench.set_up().await;
+    if is_chosen(PARTS, "bulk") {
+        bench.bulk().await;
+        bench.gateway_memory("gateway_after_bulk");
+    }
+    if is_chosen(PARTS, "ping-pong") {
+        bench.ping_pong().await;
+    }
+    if is_chosen(PARTS, "requests") {
+        bench.requests().await;
+    }
+    if is_chosen(PARTS, "connections") {
+        bench.connections().await;
+    }
+    if is_chosen(PARTS, "voice") {
+        bench.voice().await;
+    }
+    if is_chosen(PARTS, "set-up") {
+        tokio::time::sleep(scale.pick(REST, Duration::ZERO)).await;
+        bench.gateway_memory("gateway_at_rest");
+        bench.set_up().await;
+    }
     bench.aims();
     for trouble in &bench.troubles {
         report.note(trouble);
@@ -118,7 +139,7 @@ impl Bench {
         let dir = tempfile::Builder::new().prefix("hitotsu-peers-").tempdir().expect("a folder");
         let hosts = Hosts::new().await;
         let mut lines = Vec::new();
-        for peer in Peer::ALL {
+        for peer in Peer::ALL.into_iter().filter(|peer| is_chosen(PEERS, peer.name())) {
             let missing = peer.missing();
             if !missing.is_empty() {
                 report.note(format!("{} is left out: this machine has no {}.", peer.name(), missing.join(", ")));
