@@ -116,7 +116,7 @@ pub fn main() -> ExitCode {
         Ok(state_dir) => state_dir,
         Err(error) => return output.wrong("no-state-dir", &error).into(),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output.wrong("no-runtime", &error).into(),
     };

@@ -137,3 +137,4 @@ serve-no-policy =
 serve-port = cannot listen on { $address } ({ $error }); choose another, or stop the program that uses it
 serve-resolver = the resolver could not be made ({ $why }); set `dns.servers` in the configuration
 serve-watch-ended = the watch over live flows ended by itself; see the log, and restart the gateway
+serve-worker-ended = a thread that carries connections ended by itself; see the log, and restart the gateway

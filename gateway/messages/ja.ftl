@@ -139,3 +139,4 @@ serve-no-policy =
 serve-port = { $address } で待ち受けられません({ $error })。別の場所にするか、使っているプログラムを止めてください。
 serve-resolver = 名前を調べる準備ができませんでした({ $why })。設定ファイルの `dns.servers` を指定してください。
 serve-watch-ended = 開いている通信の見張りが止まりました。ログを確かめ、ゲートウェイを起動し直してください。
+serve-worker-ended = 通信を運ぶスレッドが止まりました。ログを確かめ、ゲートウェイを起動し直してください。

@@ -12,7 +12,7 @@ use hitotsu_model::audit::{AuditEvent, AuditRecord, Durability};
 use hitotsu_model::control::{ATTEST_EXPORTER_LABEL, ENROL_ALPN, Notice};
 use hitotsu_model::message::Sentences;
 use hitotsu_tunnel::fault::ListenError;
-use hitotsu_tunnel::listener::{Arrival, HandshakeLimits, Handshaken, Listener, ListenerConfig, OtherProtocol};
+use hitotsu_tunnel::listener::{HandshakeLimits, ListenerConfig, OtherProtocol, Port};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,12 +33,14 @@ use crate::metrics::{self, Metrics};
 use crate::operate;
 use crate::registry::{Registry, RegistryCopy, RegistrySnapshot};
 use crate::revocation::{self, Ledgers, Owed};
-use crate::session;
 use crate::store::Store;
 use crate::watch;
 use crate::words::{InWords, Words};
 
 pub(crate) mod credentials;
+mod workers;
+
+use self::workers::Workers;
 
 /// Why a gateway did not start, or stopped. Each says how to mend it.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +74,9 @@ pub enum ServeError {
     /// The watch over live flows ended by itself.
     #[error("the watch over live flows ended by itself; see the log, and restart the gateway")]
     WatchEnded,
+    /// A thread that carries connections ended by itself.
+    #[error("a worker thread ended by itself; see the log, and restart the gateway")]
+    WorkerEnded,
     /// A local listener cannot be made.
     #[error("{what}: {error}")]
     Local {
@@ -97,6 +102,7 @@ impl InWords for ServeError {
             Self::Listen(ListenError::Misconfigured(why)) => Words::new("credential-tls", &[("why", why)]),
             Self::Resolver(why) => Words::new("serve-resolver", &[("why", why)]),
             Self::WatchEnded => Words::new("serve-watch-ended", &[]),
+            Self::WorkerEnded => Words::new("serve-worker-ended", &[]),
             Self::Local { what, error } => {
                 Words::new("serve-port", &[("address", what)]).with("error", Words::system(error))
             }
@@ -135,17 +141,17 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
     let (store, snapshot) = recall(&config).await?;
     let registry = Registry::new(snapshot);
 
-    let listener = Listener::bind(ListenerConfig {
+    let listening = ListenerConfig {
         address: config.listen,
         client_verifier: credentials.client_verifier,
         certificates: credentials.certificates,
         exporter_label: ATTEST_EXPORTER_LABEL,
         other: Some(OtherProtocol { alpn: ENROL_ALPN, tls: credentials.enrol_tls }),
-        worker: 0,
         reset_key: credentials::reset_key(&config.database.with_file_name(credentials::RESET_KEY))?,
         handshakes: HandshakeLimits::default(),
-    })
-    .await?;
+    };
+    let port = Port::bind(&listening, workers::count())?;
+    let listen = port.local_addr();
     let metrics_listener = match config.metrics_listen {
         Some(address) => Some(bind_local(address).await?),
         None => None,
@@ -158,11 +164,11 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
         next_flow: recovery.next_flow,
         resolver: resolver(&config.dns_servers)?,
         metrics: Metrics::default(),
-        front_doors: listener.doors(),
+        front_doors: port.doors(),
         sentences: Sentences::new(&[], &[])?,
         bundle_dir: config.policy_dir.clone(),
         bundle: bundle.clone(),
-        own_listeners: std::iter::once(listener.local_addr()).chain(metrics_address).collect(),
+        own_listeners: std::iter::once(listen).chain(metrics_address).collect(),
         own_addresses: own_addresses(),
     });
 
@@ -191,7 +197,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
         audit: audit.clone(),
         issuer: IssuerClient::new(&config.issuer_socket),
         root: gateway.trust.root().clone(),
-        authority: authority(&config.name, listener.local_addr().port()),
+        authority: authority(&config.name, listen.port()),
         changing: Arc::default(),
     };
     let ledgers =
@@ -209,11 +215,12 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
         }
     });
 
-    ready(&Ready { listen: listener.local_addr(), metrics: metrics_address, bundle: bundle.version().to_owned() });
-    tracing::info!("serving");
     let enrolment = Enrolment::new(admin_state, Sentences::new(&[], &[])?);
+    let mut workers = Workers::start(port.seats(), &gateway, &enrolment).await?;
+    ready(&Ready { listen, metrics: metrics_address, bundle: bundle.version().to_owned() });
+    tracing::info!("serving");
     let drain_max = Duration::from_secs(config.drain_seconds_max.into());
-    let outcome = accept(&gateway, &listener, &enrolment, drain_max, &mut watching).await;
+    let outcome = watch_over(&gateway, &mut workers, drain_max, &mut watching).await;
     stop.cancel();
     finish(&gateway, tasks).await?;
     outcome
@@ -272,27 +279,28 @@ fn tell(recovery: &Recovery) {
     }
 }
 
-/// Accepts until told to stop, then drains.
+/// Lets the workers serve until told to stop, then drains.
 ///
 /// # Errors
 /// [`ServeError::WatchEnded`]: without the watch nothing would ever be cut again, so nothing is served either.
-async fn accept(
+/// [`ServeError::WorkerEnded`]: the connections that it would have taken would wait in vain.
+async fn watch_over(
     gateway: &Arc<Gateway>,
-    listener: &Listener,
-    enrolment: &Enrolment,
+    workers: &mut Workers,
     drain_max: Duration,
     watching: &mut JoinHandle<()>,
 ) -> Result<(), ServeError> {
-    let mut sessions = JoinSet::new();
+    let mut reloads = JoinSet::new();
     let mut outcome = Ok(());
     let mut signals = Signals::new();
     loop {
         tokio::select! {
-            arrival = listener.accept() => match arrival {
-                Some(arrival) => serve_arrival(gateway, enrolment, arrival, &mut sessions),
-                None => break,
-            },
-            Some(_) = sessions.join_next(), if !sessions.is_empty() => {}
+            () = workers.one_over() => {
+                tracing::error!("a worker ended by itself; the gateway stops");
+                outcome = Err(ServeError::WorkerEnded);
+                break;
+            }
+            Some(_) = reloads.join_next(), if !reloads.is_empty() => {}
             _ = &mut *watching => {
                 tracing::error!("the watch over live flows ended; the gateway stops");
                 outcome = Err(ServeError::WatchEnded);
@@ -303,44 +311,20 @@ async fn accept(
                 Told::Reload => {
                     let gateway = gateway.clone();
                     // The error is logged and counted there; the old bundle stays.
-                    sessions.spawn(async move { drop(operate::reload_policy(&gateway).await) });
+                    reloads.spawn(async move { drop(operate::reload_policy(&gateway).await) });
                 }
             }
         }
     }
-    drain(gateway, listener, &mut sessions, &mut signals, drain_max).await;
+    drain(gateway, workers, &mut signals, drain_max).await;
     outcome
-}
-
-fn serve_arrival(gateway: &Arc<Gateway>, enrolment: &Enrolment, arrival: Arrival, sessions: &mut JoinSet<()>) {
-    match arrival {
-        Arrival::Connection(handshaken) => {
-            let handshaken: Handshaken = *handshaken;
-            sessions.spawn(session::serve::serve(gateway.clone(), handshaken));
-        }
-        Arrival::Other { stream, remote } => {
-            // The door counts and logs whom it turns away.
-            let Some(place) = gateway.enrolment_door.enter(Some(remote.ip())) else { return };
-            let enrolment = enrolment.clone();
-            sessions.spawn(async move {
-                enrolment.serve(*stream, remote).await;
-                drop(place);
-            });
-        }
-    }
 }
 
 /// Takes nothing new, asks every device to dial elsewhere, and waits for flows to end, for a bounded time. A second
 /// signal ends the wait.
-async fn drain(
-    gateway: &Arc<Gateway>,
-    listener: &Listener,
-    sessions: &mut JoinSet<()>,
-    signals: &mut Signals,
-    longest: Duration,
-) {
+async fn drain(gateway: &Arc<Gateway>, workers: &mut Workers, signals: &mut Signals, longest: Duration) {
     gateway.begin_drain();
-    listener.stop();
+    workers.stop();
     let (session_count, flow_count) = gateway.live.counts();
     tracing::info!(sessions = session_count, flows = flow_count, "draining");
     for session in gateway.live.sessions() {
@@ -359,10 +343,10 @@ async fn drain(
     for session in gateway.live.sessions() {
         session.end(hitotsu_model::code::Code::Draining);
     }
-    let ending = async { while sessions.join_next().await.is_some() {} };
-    let _ = timeout(Duration::from_secs(3), ending).await;
-    sessions.abort_all();
-    while sessions.join_next().await.is_some() {}
+    if timeout(Duration::from_secs(3), workers.all_over()).await.is_err() {
+        workers.abort();
+        let _ = timeout(Duration::from_secs(2), workers.all_over()).await;
+    }
 }
 
 enum Told {

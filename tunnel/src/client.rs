@@ -203,7 +203,7 @@ impl ClientConnection {
             Link::Quic(client) => {
                 let Ok(mut address) = client.endpoint.local_addr() else { return false };
                 address.set_port(0);
-                let moved = endpoint::udp_socket(address).and_then(|socket| client.endpoint.rebind(socket));
+                let moved = endpoint::udp_socket(address, false).and_then(|socket| client.endpoint.rebind(socket));
                 if let Err(error) = &moved {
                     tracing::warn!(%error, "cannot move to another socket");
                 }

@@ -62,8 +62,12 @@ fn common_transport() -> TransportConfig {
 }
 
 /// A UDP socket with large buffers. IPv6 sockets take IPv6 only, so that an address means one thing.
-pub(crate) fn udp_socket(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
+/// One that shares its address takes the packets of the senders that the kernel chooses for it.
+pub(crate) fn udp_socket(address: SocketAddr, shares: bool) -> io::Result<std::net::UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if shares {
+        share(&socket)?;
+    }
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -74,6 +78,29 @@ pub(crate) fn udp_socket(address: SocketAddr) -> io::Result<std::net::UdpSocket>
     let granted = socket.recv_buffer_size().unwrap_or_default();
     tracing::debug!(granted, wanted = limits::UDP_SOCKET_OCTETS, "udp receive buffer");
     socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+#[cfg(unix)]
+fn share(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_port(true)
+}
+
+/// Only gateways have several workers, and gateways run where this exists.
+#[cfg(not(unix))]
+fn share(_: &Socket) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// A TCP socket that listens. Connections of a process before do not keep its port.
+pub(crate) fn tcp_listener(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if cfg!(unix) {
+        socket.set_reuse_address(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(limits::TCP_BACKLOG)?;
     Ok(socket.into())
 }
 

@@ -1,15 +1,18 @@
-//! One UDP and TCP port: handshakes run in tasks of their own, verified connections come out.
+//! One UDP and TCP port: handshakes run in tasks of their own, verified connections come out. Several workers may share it,
+//! each with a runtime of its own: [`Port`] is what they share, [`Seat`] one worker's part before it runs.
 
 mod quic;
 mod tcp;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU8;
 use std::sync::Arc;
 
+use hitotsu_quic::Steering;
 use rustls::server::ResolvesServerCert;
 use rustls::server::danger::ClientCertVerifier;
 use rustls_pki_types::CertificateDer;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -32,8 +35,6 @@ pub struct ListenerConfig {
     pub exporter_label: &'static [u8],
     /// A protocol of its own over TLS on the same port, such as enrolment.
     pub other: Option<OtherProtocol>,
-    /// This worker's number, carried in connection ids so that packets can be steered to it.
-    pub worker: u8,
     /// From this the tokens of stateless resets are made (RFC 9000 §10.3.2). The same key after a restart lets peers of the
     /// dead process learn at once that it forgot them; whoever has it can end connections.
     pub reset_key: [u8; 32],
@@ -111,7 +112,82 @@ pub struct Handshaken {
     pub connection: Unjudged,
 }
 
-/// A listening port. Dropping it ends it; connections that came out of it live on.
+/// A port that is bound, with what its workers share: places of unfinished handshakes, sessions that can be resumed, keys.
+#[derive(Debug)]
+pub struct Port {
+    address: SocketAddr,
+    doors: [Arc<Door>; 2],
+    seats: Vec<Seat>,
+}
+
+/// One worker's part of a [`Port`], not yet listening.
+#[derive(Debug)]
+pub struct Seat {
+    address: SocketAddr,
+    doors: [Arc<Door>; 2],
+    quic: quic::Seat,
+    tcp: tcp::Seat,
+}
+
+impl Port {
+    /// Binds the port for so many workers, at least one. Their connection ids begin with their numbers.
+    ///
+    /// # Errors
+    /// See [`ListenError`].
+    pub fn bind(config: &ListenerConfig, workers: NonZeroU8) -> Result<Self, ListenError> {
+        let failed = |source| ListenError::Bind { address: config.address, source };
+        let (tcp, udp, address) = sockets(config.address, workers)?;
+        let doors = [config.handshakes.door("quic"), config.handshakes.door("tcp")];
+        let [quic_door, tcp_door] = &doors;
+        let quic = quic::Shared::new(config, address, Arc::clone(quic_door))?;
+        let shared = tcp::Shared::new(config, Arc::clone(tcp_door))?;
+        let mut seats = Vec::new();
+        for (udp, steering) in udp.into_iter().zip(Steering::among(workers.get())) {
+            let quic = quic::Seat::new(quic.clone(), udp, steering);
+            let tcp = tcp::Seat::new(shared.clone(), tcp.try_clone().map_err(failed)?);
+            seats.push(Seat { address, doors: doors.clone(), quic, tcp });
+        }
+        Ok(Self { address, doors, seats })
+    }
+
+    /// The address, with the port that was chosen.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The doors of QUIC and of TCP, where handshakes that are not finished are counted.
+    #[must_use]
+    pub fn doors(&self) -> [Arc<Door>; 2] {
+        self.doors.clone()
+    }
+
+    /// A part for each worker.
+    #[must_use]
+    pub fn seats(self) -> Vec<Seat> {
+        self.seats
+    }
+}
+
+impl Seat {
+    /// Starts to listen, on the runtime that calls it.
+    ///
+    /// # Errors
+    /// See [`ListenError`].
+    pub fn listen(self) -> Result<Listener, ListenError> {
+        let failed = |source| ListenError::Bind { address: self.address, source };
+        let (sender, arrivals) = mpsc::channel(limits::ARRIVALS_WAITING_MAX);
+        let stop = CancellationToken::new();
+        let quic = self.quic.start().map_err(failed)?;
+        let tls = self.tcp.start().map_err(failed)?;
+        let endpoint = quic.endpoint();
+        let tasks = [Task::spawn(quic.run(sender.clone(), stop.clone())), Task::spawn(tls.run(sender, stop.clone()))];
+        let arrivals = Mutex::new(arrivals);
+        Ok(Listener { address: self.address, endpoint, arrivals, stop, doors: self.doors, _tasks: tasks })
+    }
+}
+
+/// A listening port, or one worker's part of it. Dropping it ends it; connections that came out of it live on.
 #[derive(Debug)]
 pub struct Listener {
     address: SocketAddr,
@@ -123,21 +199,13 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Starts to listen.
+    /// Starts to listen, as the only worker.
     ///
     /// # Errors
     /// See [`ListenError`].
-    pub async fn bind(config: ListenerConfig) -> Result<Self, ListenError> {
-        let (tcp, udp, address) = sockets(config.address).await?;
-        let (sender, arrivals) = mpsc::channel(limits::ARRIVALS_WAITING_MAX);
-        let stop = CancellationToken::new();
-        let doors = [config.handshakes.door("quic"), config.handshakes.door("tcp")];
-        let [quic_door, tcp_door] = doors.clone();
-        let quic = quic::Acceptor::new(&config, udp, quic_door)?;
-        let tls = tcp::Acceptor::new(&config, tcp, tcp_door)?;
-        let endpoint = quic.endpoint();
-        let tasks = [Task::spawn(quic.run(sender.clone(), stop.clone())), Task::spawn(tls.run(sender, stop.clone()))];
-        Ok(Self { address, endpoint, arrivals: Mutex::new(arrivals), stop, doors, _tasks: tasks })
+    pub fn bind(config: &ListenerConfig) -> Result<Self, ListenError> {
+        let seat = Port::bind(config, NonZeroU8::MIN)?.seats().pop();
+        seat.ok_or_else(|| ListenError::Misconfigured("no worker".to_owned()))?.listen()
     }
 
     /// The address, with the port that was chosen.
@@ -169,14 +237,18 @@ impl Listener {
     }
 }
 
-/// A TCP and a UDP socket on one port.
-async fn sockets(wanted: SocketAddr) -> Result<(TcpListener, std::net::UdpSocket, SocketAddr), ListenError> {
+/// A TCP socket and a UDP socket for each worker on one port. TCP's is nobody else's, so neither is the port.
+fn sockets(
+    wanted: SocketAddr,
+    workers: NonZeroU8,
+) -> Result<(std::net::TcpListener, Vec<std::net::UdpSocket>, SocketAddr), ListenError> {
     let failed = |source| ListenError::Bind { address: wanted, source };
     let mut attempts = 0;
     loop {
-        let tcp = TcpListener::bind(wanted).await.map_err(failed)?;
+        let tcp = endpoint::tcp_listener(wanted).map_err(failed)?;
         let address = tcp.local_addr().map_err(failed)?;
-        match endpoint::udp_socket(address) {
+        let share = workers > NonZeroU8::MIN;
+        match (0..workers.get()).map(|_| endpoint::udp_socket(address, share)).collect() {
             Ok(udp) => return Ok((tcp, udp, address)),
             // The system's choice for TCP may be taken for UDP.
             Err(_) if wanted.port() == 0 && attempts < 16 => attempts += 1,

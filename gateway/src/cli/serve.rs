@@ -25,7 +25,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, CliError> {
     let mut config = context.config()?;
     config.listen = args.listen.unwrap_or(config.listen);
     config.metrics_listen = args.metrics.or(config.metrics_listen);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CliError::Refused(error.to_string()))?;
     let ready = |ready: &serve::Ready| {
         let listen = ready.listen.to_string();

@@ -16,6 +16,7 @@ use rustc_hash::FxHashMap;
 use crate::connection::{Connection, Inner};
 use crate::limits;
 use crate::socket::Socket;
+use crate::steering::Steering;
 use crate::wakers::{Waiting, lock, wait};
 use crate::worker::{self, Worker};
 
@@ -145,6 +146,19 @@ impl Endpoint {
     /// # Errors
     /// The socket cannot be used.
     pub fn new(config: EndpointConfig, server: Option<ServerConfig>, socket: std::net::UdpSocket) -> io::Result<Self> {
+        Self::steered(config, server, socket, None)
+    }
+
+    /// The same as one of several that share the address of `socket`.
+    ///
+    /// # Errors
+    /// The socket cannot be used.
+    pub fn steered(
+        config: EndpointConfig,
+        server: Option<ServerConfig>,
+        socket: std::net::UdpSocket,
+        steering: Option<Steering>,
+    ) -> io::Result<Self> {
         let socket = Arc::new(Socket::new(socket)?);
         let may_discover = !socket.may_fragment();
         let routes = Routes {
@@ -162,7 +176,7 @@ impl Endpoint {
             routes: Mutex::new(routes),
             inbox: Mutex::default(),
         });
-        tokio::spawn(Worker::new(Arc::clone(&shared), socket));
+        tokio::spawn(Worker::new(Arc::clone(&shared), socket, steering));
         Ok(Self { held: Arc::new(Held { shared }) })
     }
 

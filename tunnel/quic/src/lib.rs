@@ -9,6 +9,7 @@
 //!
 //! - [`endpoint`] is a socket with its worker: what comes in, what is dialled.
 //! - [`mod@worker`] moves packets and fires timers for all connections of the socket, with one buffer to send from.
+//! - [`steering`] is for several workers behind one address, each on a thread of its own.
 //! - [`mod@connection`] is one connection, [`mod@send`] and [`mod@recv`] are the halves of its streams.
 //!
 //! A connection has neither a task nor a channel nor a buffer of its own, so an idle one costs little more than the state
@@ -22,6 +23,7 @@ mod limits;
 pub mod recv;
 pub mod send;
 mod socket;
+pub mod steering;
 mod timers;
 mod wakers;
 pub mod worker;
@@ -30,6 +32,7 @@ pub use connection::{Connection, SendDatagramError};
 pub use endpoint::{Connecting, Endpoint, Incoming, RetryError};
 pub use recv::{ReadError, RecvStream};
 pub use send::{SendStream, StoppedError, WriteError};
+pub use steering::Steering;
 
 pub use quinn_proto::{
     ClientConfig, ClosedStream, ConnectError, ConnectionError, ConnectionId, ConnectionIdGenerator, ConnectionStats,

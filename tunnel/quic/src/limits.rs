@@ -25,3 +25,6 @@ pub(crate) const RECEIVE_OCTETS: usize = 64 * 1024;
 
 /// Connections that wait for the application's decision. More are dropped unanswered; honest clients ask again.
 pub(crate) const INCOMING_MAX: usize = 1024;
+
+/// Datagrams that one worker holds of what others heard for it: 1.5 MiB, some milliseconds of a fast connection that moved.
+pub(crate) const HANDED_ON_MAX: usize = 1024;

@@ -20,6 +20,7 @@ use crate::connection::{Inner, State};
 use crate::endpoint::{Inbox, Routes, Shared, take_in};
 use crate::limits;
 use crate::socket::Socket;
+use crate::steering::Steering;
 use crate::timers::Timers;
 
 /// The clock of all connections. Tests may stop it, as they stop tokio's.
@@ -40,6 +41,7 @@ pub(crate) fn ended() -> ConnectionError {
 pub(crate) struct Worker {
     shared: Arc<Shared>,
     socket: Arc<Socket>,
+    steering: Option<Steering>,
     /// The socket before a move: packets that were under way still come there.
     before: Option<Arc<Socket>>,
     buffers: Vec<Box<[u8]>>,
@@ -69,10 +71,11 @@ struct Sending {
 }
 
 impl Worker {
-    pub(crate) fn new(shared: Arc<Shared>, socket: Arc<Socket>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, socket: Arc<Socket>, steering: Option<Steering>) -> Self {
         Self {
             shared,
             socket,
+            steering,
             before: None,
             buffers: (0..limits::RECEIVES_AT_ONCE).map(|_| vec![0; limits::RECEIVE_OCTETS].into()).collect(),
             failures: 0,
@@ -132,6 +135,10 @@ impl Worker {
     /// True when a socket has more.
     fn receive(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         let mut more = false;
+        let handed_on = self.steering.as_ref().map(|steering| steering.take(cx.waker())).unwrap_or_default();
+        for (meta, octets) in handed_on {
+            self.take_message(&meta, &octets, now());
+        }
         // Errors of the socket before do not matter any more.
         if let Some(before) = self.before.take()
             && let Ok((_, rest)) = self.receive_from(cx, &before)
@@ -191,6 +198,9 @@ impl Worker {
         let mut routes = shared.routes();
         while !rest.is_empty() {
             let datagram = rest.split_to(meta.stride.clamp(1, rest.len()));
+            if self.steering.as_ref().is_some_and(|steering| steering.hand_on(meta, &datagram)) {
+                continue;
+            }
             let mut answer = Vec::new();
             let ecn = meta.ecn.and_then(|ecn| EcnCodepoint::from_bits(ecn as u8));
             match routes.proto.handle(time, meta.addr, meta.dst_ip, ecn, datagram, &mut answer) {

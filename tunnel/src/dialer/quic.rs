@@ -49,7 +49,7 @@ async fn dial_one(
         IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     };
     let local = config.bind.filter(|bind| bind.is_ipv4() == address.is_ipv4()).unwrap_or(SocketAddr::new(any, 0));
-    let socket = endpoint::udp_socket(local).map_err(io)?;
+    let socket = endpoint::udp_socket(local, false).map_err(io)?;
     // An endpoint of its own, so that the connection can move to another socket alone.
     let endpoint = hitotsu_quic::Endpoint::new(EndpointConfig::default(), None, socket).map_err(io)?;
     let connecting = endpoint

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hitotsu_quic::crypto::rustls::QuicServerConfig;
-use hitotsu_quic::{EndpointConfig, Incoming};
+use hitotsu_quic::{EndpointConfig, Incoming, Steering};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -15,8 +15,10 @@ use crate::fault::ListenError;
 use crate::server::{TransportKind, Unjudged};
 use crate::{crypto, endpoint, limits};
 
-pub(super) struct Acceptor {
-    endpoint: hitotsu_quic::Endpoint,
+/// What the workers share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    reset_key: Arc<ring::hmac::Key>,
     config: Arc<hitotsu_quic::ServerConfig>,
     label: &'static [u8],
     limits: HandshakeLimits,
@@ -24,12 +26,20 @@ pub(super) struct Acceptor {
     address: SocketAddr,
 }
 
-impl Acceptor {
-    pub(super) fn new(
-        config: &ListenerConfig,
-        socket: std::net::UdpSocket,
-        door: Arc<Door>,
-    ) -> Result<Self, ListenError> {
+/// One worker's part, not yet at work.
+pub(super) struct Seat {
+    shared: Shared,
+    socket: std::net::UdpSocket,
+    steering: Steering,
+}
+
+pub(super) struct Acceptor {
+    endpoint: hitotsu_quic::Endpoint,
+    shared: Shared,
+}
+
+impl Shared {
+    pub(super) fn new(config: &ListenerConfig, address: SocketAddr, door: Arc<Door>) -> Result<Self, ListenError> {
         let verifier = Arc::clone(&config.client_verifier);
         let misconfigured = |error: &dyn std::fmt::Display| ListenError::Misconfigured(error.to_string());
         let tls = crypto::server_config(verifier, Arc::clone(&config.certificates), &[b"h3"])
@@ -42,15 +52,8 @@ impl Acceptor {
             .incoming_buffer_size_total(limits::INCOMING_OCTETS_MAX * limits::INCOMING_MAX as u64)
             .migration(true)
             .transport_config(endpoint::server_transport());
-        let worker = config.worker;
-        let reset_key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &config.reset_key);
-        let mut ids = EndpointConfig::new(Arc::new(reset_key));
-        ids.cid_generator(move || Box::new(endpoint::WorkerIds::new(worker)));
-        let bind = |source| ListenError::Bind { address: config.address, source };
-        let address = socket.local_addr().map_err(bind)?;
-        let endpoint = hitotsu_quic::Endpoint::new(ids, Some(server.clone()), socket).map_err(bind)?;
         Ok(Self {
-            endpoint,
+            reset_key: Arc::new(ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &config.reset_key)),
             config: Arc::new(server),
             label: config.exporter_label,
             limits: config.handshakes,
@@ -58,7 +61,30 @@ impl Acceptor {
             address,
         })
     }
+}
 
+impl std::fmt::Debug for Seat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Seat").field("steering", &self.steering).finish_non_exhaustive()
+    }
+}
+
+impl Seat {
+    pub(super) fn new(shared: Shared, socket: std::net::UdpSocket, steering: Steering) -> Self {
+        Self { shared, socket, steering }
+    }
+
+    pub(super) fn start(self) -> std::io::Result<Acceptor> {
+        let worker = self.steering.worker();
+        let mut ids = EndpointConfig::new(self.shared.reset_key.clone());
+        ids.cid_generator(move || Box::new(endpoint::WorkerIds::new(worker)));
+        let server = hitotsu_quic::ServerConfig::clone(&self.shared.config);
+        let endpoint = hitotsu_quic::Endpoint::steered(ids, Some(server), self.socket, Some(self.steering))?;
+        Ok(Acceptor { endpoint, shared: self.shared })
+    }
+}
+
+impl Acceptor {
     pub(super) fn endpoint(&self) -> hitotsu_quic::Endpoint {
         self.endpoint.clone()
     }
@@ -73,13 +99,13 @@ impl Acceptor {
             };
             let Some(incoming) = incoming else { break };
             let proven = incoming.remote_address_validated();
-            let under_load = self.door.figures().taken >= self.limits.retry_from;
-            if under_load && !proven && incoming.may_retry() && !self.door.is_full() {
+            let under_load = self.shared.door.figures().taken >= self.shared.limits.retry_from;
+            if under_load && !proven && incoming.may_retry() && !self.shared.door.is_full() {
                 let _ = incoming.retry();
                 continue;
             }
             let source = incoming.remote_address().ip();
-            match self.door.enter(proven.then_some(source)) {
+            match self.shared.door.enter(proven.then_some(source)) {
                 Some(place) => drop(handshakes.spawn(self.handshake(incoming, place, arrivals.clone()))),
                 // Silence costs us nothing, and honest clients ask again.
                 None => incoming.ignore(),
@@ -94,8 +120,8 @@ impl Acceptor {
         place: Place,
         arrivals: mpsc::Sender<Arrival>,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let config = Arc::clone(&self.config);
-        let (label, patience, listening) = (self.label, self.limits.patience, self.address);
+        let config = Arc::clone(&self.shared.config);
+        let (label, patience, listening) = (self.shared.label, self.shared.limits.patience, self.shared.address);
         // The handshake proves this path. By the time it is done, one forged datagram may have moved the connection already.
         let remote = incoming.remote_address();
         async move {

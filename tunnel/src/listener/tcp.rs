@@ -21,11 +21,23 @@ use crate::link::{self, Link};
 use crate::server::{TransportKind, Unjudged};
 use crate::{crypto, limits};
 
-pub(super) struct Acceptor {
-    listener: TcpListener,
+/// What the workers share.
+#[derive(Clone)]
+pub(super) struct Shared {
     shake: Shake,
     limits: HandshakeLimits,
     door: Arc<Door>,
+}
+
+/// One worker's part, not yet at work.
+pub(super) struct Seat {
+    shared: Shared,
+    listener: std::net::TcpListener,
+}
+
+pub(super) struct Acceptor {
+    listener: TcpListener,
+    shared: Shared,
 }
 
 #[derive(Clone)]
@@ -35,15 +47,33 @@ struct Shake {
     label: &'static [u8],
 }
 
-impl Acceptor {
-    pub(super) fn new(config: &ListenerConfig, listener: TcpListener, door: Arc<Door>) -> Result<Self, ListenError> {
+impl Shared {
+    pub(super) fn new(config: &ListenerConfig, door: Arc<Door>) -> Result<Self, ListenError> {
         let verifier = Arc::clone(&config.client_verifier);
         let tls = crypto::server_config(verifier, Arc::clone(&config.certificates), &[b"h2", b"http/1.1"])
             .map_err(|error| ListenError::Misconfigured(error.to_string()))?;
         let shake = Shake { tls: Arc::new(tls), other: config.other.clone(), label: config.exporter_label };
-        Ok(Self { listener, shake, limits: config.handshakes, door })
+        Ok(Self { shake, limits: config.handshakes, door })
+    }
+}
+
+impl std::fmt::Debug for Seat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Seat").field("listener", &self.listener).finish_non_exhaustive()
+    }
+}
+
+impl Seat {
+    pub(super) fn new(shared: Shared, listener: std::net::TcpListener) -> Self {
+        Self { shared, listener }
     }
 
+    pub(super) fn start(self) -> std::io::Result<Acceptor> {
+        Ok(Acceptor { listener: TcpListener::from_std(self.listener)?, shared: self.shared })
+    }
+}
+
+impl Acceptor {
     pub(super) async fn run(self, arrivals: mpsc::Sender<Arrival>, stop: CancellationToken) {
         let mut handshakes = JoinSet::new();
         loop {
@@ -62,12 +92,12 @@ impl Acceptor {
                 }
             };
             // TCP's own handshake has proven the address.
-            let Some(place) = self.door.enter(Some(remote.ip())) else { continue };
+            let Some(place) = self.shared.door.enter(Some(remote.ip())) else { continue };
             handshakes.spawn(handshake(
                 stream,
                 remote,
-                self.shake.clone(),
-                self.limits.patience,
+                self.shared.shake.clone(),
+                self.shared.limits.patience,
                 place,
                 arrivals.clone(),
             ));

@@ -1,15 +1,17 @@
 //! What happens to a connection while it lives: moves, drains and ends.
 
+use std::num::NonZeroU8;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hitotsu_tunnel::dialer::{Dialer, Preference};
 use hitotsu_tunnel::fault::{Closed, FlowError, OpenError};
-use hitotsu_tunnel::server::CloseCode;
+use hitotsu_tunnel::listener::{Listener, Port};
+use hitotsu_tunnel::server::{CloseCode, Unjudged};
 use http::HeaderMap;
 
 use crate::network::Nat;
-use crate::world::{World, flow, read_all};
+use crate::world::{Authority, World, client_tls, dial_config, flow, judged, listener_config, read_all};
 
 over_h3_and_h2! {
     a_draining_connection_finishes_its_flows_and_takes_no_new_ones
@@ -125,6 +127,34 @@ async fn a_flow_lives_on_when_the_agent_moves_to_another_socket() {
     assert_eq!(moved, client.local_address().unwrap());
     back.send(Bytes::from_static(b"welcome")).await.unwrap();
     assert_eq!(recv.recv().await.unwrap().unwrap().into_bytes(), "welcome");
+}
+
+#[tokio::test]
+async fn a_flow_lives_on_when_its_device_moves_to_where_another_worker_hears_it() {
+    let authority = Authority::new();
+    let port = Port::bind(&listener_config(&authority), NonZeroU8::new(2).unwrap()).unwrap();
+    let address = port.local_addr();
+    let workers: Vec<Listener> = port.seats().into_iter().map(|seat| seat.listen().unwrap()).collect();
+    let tls = client_tls(&authority, Some(authority.issue("device.test")));
+    let dialer = Dialer::new(dial_config(address, tls, Preference::QuicOnly)).unwrap();
+    let arrival = async {
+        let [one, two] = &workers[..] else { panic!() };
+        tokio::select! { arrival = one.accept() => arrival, arrival = two.accept() => arrival }
+    };
+    let (client, arrival) = tokio::join!(dialer.dial(), arrival);
+    let (client, server) = (client.unwrap(), judged(arrival.unwrap(), Unjudged::trust));
+    let ((mut send, mut recv), (mut back, mut there)) = flow(&client, &server).await;
+
+    // The kernel chooses by the port, so all eight come to the first worker once in 256 runs.
+    let mut known = server.remote;
+    for _ in 0..8 {
+        assert!(client.rebind());
+        send.send(Bytes::from_static(b"?")).await.unwrap();
+        assert_eq!(there.recv().await.unwrap().unwrap().into_bytes(), "?");
+        known = server.connection.path_changed(known).await;
+        back.send(Bytes::from_static(b"!")).await.unwrap();
+        assert_eq!(recv.recv().await.unwrap().unwrap().into_bytes(), "!");
+    }
 }
 
 #[tokio::test]

@@ -81,7 +81,7 @@ impl World {
         let authority = Authority::new();
         let mut config = listener_config(&authority);
         change(&mut config);
-        let listener = Arc::new(Listener::bind(config).await.unwrap());
+        let listener = Arc::new(Listener::bind(&config).unwrap());
         Self { authority, listener }
     }
 
@@ -113,13 +113,17 @@ impl World {
     }
 
     async fn judged(&self, judge: impl FnOnce(Unjudged) -> ServerConnection) -> Judged {
-        match self.listener.accept().await.unwrap() {
-            Arrival::Connection(handshaken) => {
-                let Handshaken { peer_certificates, binding, remote, local, transport, connection } = *handshaken;
-                Judged { peer_certificates, binding, remote, local, transport, connection: judge(connection) }
-            }
-            Arrival::Other { .. } => panic!("another protocol"),
+        judged(self.listener.accept().await.unwrap(), judge)
+    }
+}
+
+pub fn judged(arrival: Arrival, judge: impl FnOnce(Unjudged) -> ServerConnection) -> Judged {
+    match arrival {
+        Arrival::Connection(handshaken) => {
+            let Handshaken { peer_certificates, binding, remote, local, transport, connection } = *handshaken;
+            Judged { peer_certificates, binding, remote, local, transport, connection: judge(connection) }
         }
+        Arrival::Other { .. } => panic!("another protocol"),
     }
 }
 
@@ -134,7 +138,6 @@ pub fn listener_config(authority: &Authority) -> ListenerConfig {
         certificates: Arc::new(SingleCertAndKey::from(CertifiedKey::new(identity.chain, key))),
         exporter_label: LABEL,
         other: None,
-        worker: 7,
         reset_key: [7; 32],
         handshakes: HandshakeLimits::default(),
     }

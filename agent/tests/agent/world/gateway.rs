@@ -90,12 +90,11 @@ impl Gateway {
             certificates: Arc::new(SingleCertAndKey::from(certified_key(holder.chain, holder.key))),
             exporter_label: ATTEST_EXPORTER_LABEL,
             other: None,
-            worker: 0,
             reset_key: [7; 32],
             handshakes: HandshakeLimits::default(),
         };
         let state = Arc::clone(&shared);
-        let listener = runtime.spawn(async move { Listener::bind(config).await.unwrap() }).await.unwrap();
+        let listener = runtime.spawn(async move { Listener::bind(&config).unwrap() }).await.unwrap();
         let address = listener.local_addr();
         runtime.spawn(async move {
             while let Some(arrival) = listener.accept().await {
