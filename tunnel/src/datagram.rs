@@ -1,7 +1,10 @@
 //! A UDP flow: datagrams both ways, as QUIC datagrams where both sides have them, else as capsules.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hitotsu_proto::capsule::{self, CapsuleReader};
@@ -9,11 +12,12 @@ use hitotsu_proto::datagram::{self, udp_payload};
 use hitotsu_proto::error::Error;
 use hitotsu_proto::limits::UDP_PAYLOAD_BYTES_MAX;
 use hitotsu_quic::SendDatagramError;
-use tokio::sync::mpsc;
 
 use crate::fault::{FlowError, ResetReason};
 use crate::flow::{Batch, FlowRecv, FlowSend};
+use crate::gate::Gate;
 use crate::h3;
+use crate::h3::demux::Datagrams;
 
 /// A UDP flow of CONNECT-UDP (RFC 9298).
 #[derive(Debug)]
@@ -36,6 +40,7 @@ impl UdpFlow {
                 held: Bytes::new(),
                 batch: Batch::default(),
                 datagrams,
+                gate: Gate::new(),
                 _path: path,
             },
         }
@@ -100,7 +105,9 @@ pub struct UdpRecv {
     /// Octets of capsules that were not read yet.
     held: Bytes,
     batch: Batch,
-    datagrams: Option<mpsc::Receiver<Bytes>>,
+    datagrams: Option<Datagrams>,
+    /// Before the stream, which is seldom of interest while there are datagrams.
+    gate: Arc<Gate>,
     _path: Option<Arc<Path>>,
 }
 
@@ -166,28 +173,35 @@ impl UdpRecv {
             if let Some(payload) = self.parse().map_err(|error| self.fault(error))? {
                 return Ok(Some(payload));
             }
-            let datagram = async {
-                match &mut self.datagrams {
-                    Some(datagrams) => datagrams.recv().await,
-                    None => None,
-                }
-            };
-            tokio::select! {
-                biased;
-                Some(datagram) = datagram => {
+            match self.next().await {
+                Piece::Datagram(datagram) => {
                     if let Some(payload) = udp_payload(datagram).map_err(|error| self.fault(error))? {
                         return Ok(Some(payload));
                     }
                 }
-                received = self.stream.recv() => match received? {
-                    Some(batch) => self.batch = batch,
-                    None => {
-                        self.capsules.finish().map_err(|error| self.fault(error))?;
-                        return Ok(None);
-                    }
-                },
+                Piece::OfStream(Some(batch)) => self.batch = batch,
+                Piece::OfStream(None) => {
+                    self.capsules.finish().map_err(|error| self.fault(error))?;
+                    return Ok(None);
+                }
+                Piece::Lost(error) => return Err(error),
             }
         }
+    }
+
+    async fn next(&mut self) -> Piece {
+        if self.datagrams.is_some() { poll_fn(|cx| self.poll_next(cx)).await } else { self.stream.recv().await.into() }
+    }
+
+    /// Over HTTP/3, whose streams keep the waker of a read that was given up.
+    fn poll_next(&mut self, cx: &Context<'_>) -> Poll<Piece> {
+        if let Some(datagrams) = &mut self.datagrams
+            && let Poll::Ready(datagram) = datagrams.poll_recv(cx)
+        {
+            return Poll::Ready(Piece::Datagram(datagram));
+        }
+        let stream = &mut self.stream;
+        self.gate.poll(cx, |cx| pin!(stream.recv()).poll(cx)).map(Piece::from)
     }
 
     /// Tells the peer that nothing more will be read.
@@ -222,11 +236,24 @@ impl UdpRecv {
     }
 }
 
+/// What comes to a flow.
+enum Piece {
+    Datagram(Bytes),
+    OfStream(Option<Batch>),
+    Lost(FlowError),
+}
+
+impl From<Result<Option<Batch>, FlowError>> for Piece {
+    fn from(received: Result<Option<Batch>, FlowError>) -> Self {
+        received.map_or_else(Self::Lost, Self::OfStream)
+    }
+}
+
 /// The way of one flow's datagrams on an HTTP/3 connection, before the flow is accepted.
 #[derive(Debug)]
 pub(crate) struct DatagramPath {
     path: Arc<Path>,
-    datagrams: mpsc::Receiver<Bytes>,
+    datagrams: Datagrams,
 }
 
 impl DatagramPath {
@@ -246,13 +273,8 @@ struct Path {
 
 impl Path {
     fn send(&self, payload: &[u8]) -> Result<Sent, FlowError> {
-        let limit = self.payload_max();
-        if payload.len() > limit {
-            return Ok(Sent::TooLarge { limit });
-        }
         match self.shared.quic.send_datagram(datagram::encode_udp(self.stream, payload)) {
             Ok(()) => Ok(Sent::Queued),
-            // The path shrank in between.
             Err(SendDatagramError::TooLarge) => Ok(Sent::TooLarge { limit: self.payload_max() }),
             Err(SendDatagramError::UnsupportedByPeer | SendDatagramError::Disabled) => Ok(Sent::TooLarge { limit: 0 }),
             Err(SendDatagramError::ConnectionLost(error)) => Err(FlowError::Connection(self.shared.closed(&error))),

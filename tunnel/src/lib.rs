@@ -48,6 +48,7 @@ mod task;
 
 pub mod datagram;
 pub mod flow;
+pub mod gate;
 
 pub mod relay;
 

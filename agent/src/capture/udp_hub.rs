@@ -8,6 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use hitotsu_model::code::Code;
 use hitotsu_model::resource::Target;
 use hitotsu_tunnel::datagram::Sent;
+use hitotsu_tunnel::gate::Gated;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
@@ -115,8 +116,7 @@ async fn carry(key: &Key, context: &Context, socket: &UdpSocket, header: &[u8], 
         Err(_) => return,
     };
     let (mut up, mut down) = flow.split();
-    let cut = ticket.cut();
-    let mut cut = std::pin::pin!(cut.cancelled());
+    let mut cut = Gated::new(ticket.cut().cancelled_owned());
     // Set once, and put off when it is due: a timer for each datagram would cost as much as the datagram.
     let mut idle = std::pin::pin!(tokio::time::sleep(UDP_IDLE_TIME_MAX));
     let mut used = Instant::now();

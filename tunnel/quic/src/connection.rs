@@ -272,9 +272,26 @@ impl Connection {
     /// # Errors
     /// Why the connection is over.
     pub async fn read_datagram(&self) -> Result<Bytes, ConnectionError> {
+        self.received(|state| state.proto.datagrams().recv()).await
+    }
+
+    /// Adds the datagrams that came to `into`, at least one. Cancel-safe.
+    ///
+    /// # Errors
+    /// Why the connection is over.
+    pub async fn read_datagrams(&self, into: &mut Vec<Bytes>) -> Result<(), ConnectionError> {
+        self.received(|state| {
+            let before = into.len();
+            into.extend(std::iter::from_fn(|| state.proto.datagrams().recv()));
+            (into.len() > before).then_some(())
+        })
+        .await
+    }
+
+    async fn received<T>(&self, mut take: impl FnMut(&mut State) -> Option<T>) -> Result<T, ConnectionError> {
         let look = |state: &mut State| {
-            if let Some(datagram) = state.proto.datagrams().recv() {
-                return Poll::Ready(Ok(datagram));
+            if let Some(taken) = take(state) {
+                return Poll::Ready(Ok(taken));
             }
             state.alive()?;
             Poll::Pending

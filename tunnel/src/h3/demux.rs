@@ -1,13 +1,15 @@
 //! QUIC datagrams to the UDP flows that they belong to.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
+use futures_util::task::AtomicWaker;
 use hitotsu_proto::datagram::Datagram;
-use tokio::sync::mpsc;
+use rustc_hash::FxHashMap;
 
 use super::Shared;
 use crate::limits::{DATAGRAMS_PER_FLOW_MAX, EARLY_DATAGRAM_PATIENCE, EARLY_DATAGRAMS_MAX};
@@ -24,9 +26,53 @@ pub(crate) struct Demux {
 
 #[derive(Debug, Default)]
 struct Inner {
-    flows: HashMap<u64, mpsc::Sender<Bytes>>,
+    // Nobody can choose ids that collide: a peer opens streams in order.
+    flows: FxHashMap<u64, Arc<Queue>>,
     /// Datagrams that overtook the head of their request, oldest first.
     early: VecDeque<(Instant, Datagram)>,
+}
+
+/// Datagrams that wait for one flow.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Mutex<VecDeque<Bytes>>,
+    reader: AtomicWaker,
+}
+
+impl Queue {
+    /// False if too many wait already.
+    fn push(&self, datagram: Bytes) -> bool {
+        let mut waiting = lock(&self.waiting);
+        if waiting.len() == DATAGRAMS_PER_FLOW_MAX {
+            return false;
+        }
+        // A payload keeps the whole received batch of packets alive. What is read at once may; what waits is copied.
+        let datagram = if waiting.is_empty() { datagram } else { Bytes::copy_from_slice(&datagram) };
+        waiting.push_back(datagram);
+        drop(waiting);
+        self.reader.wake();
+        true
+    }
+}
+
+/// The datagrams of one flow, for its only reader.
+#[derive(Debug)]
+pub(crate) struct Datagrams(Arc<Queue>);
+
+impl Datagrams {
+    /// The next one. The end of the flow is told elsewhere.
+    pub(crate) fn poll_recv(&mut self, cx: &Context<'_>) -> Poll<Bytes> {
+        if let Some(datagram) = self.try_recv() {
+            return Poll::Ready(datagram);
+        }
+        self.0.reader.register(cx.waker());
+        // One may have come in between.
+        self.try_recv().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn try_recv(&mut self) -> Option<Bytes> {
+        lock(&self.0.waiting).pop_front()
+    }
 }
 
 impl Demux {
@@ -37,30 +83,27 @@ impl Demux {
             self.hold(&mut inner, datagram);
             return;
         };
-        // A payload keeps the whole received batch of packets alive. What is read at once may; what waits is copied.
-        let waits = flow.capacity() < flow.max_capacity();
-        let payload = if waits { Bytes::copy_from_slice(&datagram.payload) } else { datagram.payload };
-        if flow.try_send(payload).is_err() {
+        if !flow.push(datagram.payload) {
             self.overflowed.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// A flow begins to take datagrams; those that came before are given to it at once.
-    pub(crate) fn register(&self, stream: u64) -> mpsc::Receiver<Bytes> {
-        let (sender, receiver) = mpsc::channel(DATAGRAMS_PER_FLOW_MAX);
+    pub(crate) fn register(&self, stream: u64) -> Datagrams {
+        let queue = Arc::new(Queue::default());
         let mut inner = self.lock();
         let mut others = VecDeque::new();
         for (since, datagram) in inner.early.drain(..) {
             if datagram.stream == stream {
                 // INVARIANT (early): fewer are held than the queue has room for.
-                let _ = sender.try_send(datagram.payload);
+                let _ = queue.push(datagram.payload);
             } else {
                 others.push_back((since, datagram));
             }
         }
         inner.early = others;
-        inner.flows.insert(stream, sender);
-        receiver
+        inner.flows.insert(stream, Arc::clone(&queue));
+        Datagrams(queue)
     }
 
     /// The flow is over.
@@ -84,15 +127,24 @@ impl Demux {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing in here panics half-way through a change.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
+}
+
+/// Nothing in here panics half-way through a change.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Reads the connection's datagrams until it is over.
 pub(crate) async fn run(shared: &Shared) -> Result<(), hitotsu_proto::error::Error> {
-    while let Ok(datagram) = shared.quic.read_datagram().await {
-        shared.demux.deliver(hitotsu_proto::datagram::decode(datagram)?);
+    let mut datagrams = Vec::new();
+    while shared.quic.read_datagrams(&mut datagrams).await.is_ok() {
+        for datagram in datagrams.drain(..) {
+            shared.demux.deliver(hitotsu_proto::datagram::decode(datagram)?);
+        }
+        // A burst shall not be paid for as long as the connection lives.
+        datagrams.shrink_to(DATAGRAMS_PER_FLOW_MAX);
     }
     Ok(())
 }
@@ -114,7 +166,7 @@ mod tests {
         let mut flow = demux.register(4);
 
         assert_eq!(flow.try_recv().unwrap(), "early");
-        assert!(flow.try_recv().is_err());
+        assert!(flow.try_recv().is_none());
     }
 
     #[test]

@@ -4,12 +4,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use hitotsu_proto::error::Code;
 use hitotsu_proto::frame;
 use hitotsu_quic::{StoppedError, WriteError};
 
 use super::{OpenGuard, Shared, code, reason, var_int};
 use crate::fault::{FlowError, ResetReason};
+use crate::gate::Gated;
 
 /// Frames go out uncopied: a header and the caller's octets.
 #[derive(Debug)]
@@ -18,13 +21,15 @@ pub(crate) struct SendHalf {
     /// Taken from the caller, not yet by the stream.
     queue: VecDeque<Bytes>,
     ended: bool,
+    /// Set while somebody asks whether the peer wants more.
+    stopping: Option<Gated<BoxFuture<'static, FlowError>>>,
     shared: Arc<Shared>,
     _open: Arc<OpenGuard>,
 }
 
 impl SendHalf {
     pub(crate) fn new(stream: hitotsu_quic::SendStream, shared: Arc<Shared>, open: Arc<OpenGuard>) -> Self {
-        Self { stream, queue: VecDeque::with_capacity(2), ended: false, shared, _open: open }
+        Self { stream, queue: VecDeque::with_capacity(2), ended: false, stopping: None, shared, _open: open }
     }
 
     /// Sends a frame as it is.
@@ -66,14 +71,15 @@ impl SendHalf {
         }
     }
 
-    /// Completes when the peer does not want more.
-    pub(crate) async fn stopped(&self) -> FlowError {
-        match self.stream.stopped().await {
-            Ok(Some(code)) => FlowError::Reset(reason(code)),
-            // Finished, and the peer has it all: there is nothing left to stop.
-            Ok(None) => std::future::pending().await,
-            Err(StoppedError::ConnectionLost(error)) => FlowError::Connection(self.shared.closed(&error)),
-        }
+    /// Completes when the peer does not want more. Cancel-safe: asked again, it goes on.
+    pub(crate) async fn stopped(&mut self) -> FlowError {
+        let stopping = self.stopping.get_or_insert_with(|| {
+            let stopped = stopped(self.stream.stopped(), Arc::clone(&self.shared));
+            Gated::new(stopped.boxed())
+        });
+        let error = stopping.await;
+        self.stopping = None;
+        error
     }
 
     // Cancel-safe: `write_chunks` takes octets only when it resolves, and what it leaves stays in the queue.
@@ -100,6 +106,18 @@ impl SendHalf {
             }
         }
         Ok(())
+    }
+}
+
+async fn stopped(
+    stopped: impl Future<Output = Result<Option<hitotsu_quic::VarInt>, StoppedError>>,
+    shared: Arc<Shared>,
+) -> FlowError {
+    match stopped.await {
+        Ok(Some(code)) => FlowError::Reset(reason(code)),
+        // Finished, and the peer has it all: there is nothing left to stop.
+        Ok(None) => std::future::pending().await,
+        Err(StoppedError::ConnectionLost(error)) => FlowError::Connection(shared.closed(&error)),
     }
 }
 

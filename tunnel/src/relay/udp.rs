@@ -1,6 +1,7 @@
 //! UDP: datagrams both ways until nobody sends any more.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Counters, RelayEnd, RelayOutcome};
 use crate::datagram::{UdpFlow, UdpRecv, UdpSend};
 use crate::fault::{FlowError, ResetReason};
+use crate::gate::Gated;
 
 /// Relays a UDP flow over a connected socket until the tunnel's side ends, nothing passes for `idle`, or `cut` is
 /// cancelled. What does not fit either path is dropped, as datagrams are.
@@ -26,9 +28,10 @@ pub async fn udp(
 ) -> RelayOutcome {
     let (mut send, mut recv) = flow.split();
     let activity = Activity::new();
+    let mut cut = Gated::new(cut.cancelled_owned());
     let end = tokio::select! {
         biased;
-        () = cut.cancelled() => RelayEnd::Cut,
+        () = &mut cut => RelayEnd::Cut,
         end = to_socket(&socket, &mut recv, &counters, &activity) => end,
         end = to_tunnel(&socket, &mut send, &counters, &activity) => end,
         () = activity.idle(idle) => RelayEnd::Idle,
@@ -67,7 +70,8 @@ async fn to_socket(socket: &UdpSocket, recv: &mut UdpRecv, counters: &Counters, 
 async fn to_tunnel(socket: &UdpSocket, send: &mut UdpSend, counters: &Counters, activity: &Activity) -> RelayEnd {
     loop {
         let ready = tokio::select! {
-            ready = socket.readable() => ready,
+            biased;
+            ready = poll_fn(|cx| socket.poll_recv_ready(cx)) => ready,
             stopped = send.stopped() => return match stopped {
                 // The other side has ended the flow in order.
                 FlowError::Reset(ResetReason::NoError) => RelayEnd::Finished,
