@@ -5,7 +5,7 @@
 //! acknowledgements where they are quick.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,6 +16,7 @@ use bytes::BytesMut;
 use quinn_proto::{ConnectionError, ConnectionHandle, DatagramEvent, EcnCodepoint, Transmit, TransportError};
 use quinn_udp::RecvMeta;
 
+use crate::buffers::Buffers;
 use crate::connection::{Inner, State};
 use crate::endpoint::{Inbox, Routes, Shared, take_in};
 use crate::limits;
@@ -44,7 +45,7 @@ pub(crate) struct Worker {
     steering: Option<Steering>,
     /// The socket before a move: packets that were under way still come there.
     before: Option<Arc<Socket>>,
-    buffers: Vec<Box<[u8]>>,
+    buffers: Buffers,
     /// Turns in a row in which receiving failed.
     failures: u32,
     /// Connections to send for, each once.
@@ -77,7 +78,7 @@ impl Worker {
             socket,
             steering,
             before: None,
-            buffers: (0..limits::RECEIVES_AT_ONCE).map(|_| vec![0; limits::RECEIVE_OCTETS].into()).collect(),
+            buffers: Buffers::new(),
             failures: 0,
             ready: VecDeque::new(),
             unheard: Vec::new(),
@@ -137,7 +138,7 @@ impl Worker {
         let mut more = false;
         let handed_on = self.steering.as_ref().map(|steering| steering.take(cx.waker())).unwrap_or_default();
         for (meta, octets) in handed_on {
-            self.take_message(&meta, &octets, now());
+            self.take_message(&meta, BytesMut::from(&*octets), now());
         }
         // Errors of the socket before do not matter any more.
         if let Some(before) = self.before.take()
@@ -152,6 +153,8 @@ impl Worker {
                 self.failures = 0;
                 if messages > 0 {
                     self.before = None;
+                } else {
+                    self.buffers.rest();
                 }
                 Ok(more | rest)
             }
@@ -168,22 +171,16 @@ impl Worker {
     fn receive_from(&mut self, cx: &mut Context<'_>, socket: &Socket) -> io::Result<(usize, bool)> {
         let mut count = 0;
         for _ in 0..limits::RECEIVES_PER_TURN {
-            let mut buffers = std::mem::take(&mut self.buffers);
             let mut metas = [RecvMeta::default(); limits::RECEIVES_AT_ONCE];
-            let mut filled = buffers.iter_mut();
-            let mut slices: [IoSliceMut<'_>; limits::RECEIVES_AT_ONCE] =
-                std::array::from_fn(|_| IoSliceMut::new(filled.next().map_or(&mut [], |buffer| &mut **buffer)));
-            let polled = socket.poll_receive(cx, &mut slices, &mut metas);
-            if let Poll::Ready(Ok(messages)) = polled {
-                count += messages;
-                let time = now();
-                for (meta, octets) in metas.iter().zip(&buffers).take(messages) {
-                    self.take_message(meta, octets, time);
+            match socket.poll_receive(cx, &mut self.buffers.slices(), &mut metas) {
+                Poll::Ready(Ok(messages)) => {
+                    count += messages;
+                    let time = now();
+                    for (place, meta) in metas.iter().enumerate().take(messages) {
+                        let message = self.buffers.take(place, meta.len);
+                        self.take_message(meta, message, time);
+                    }
                 }
-            }
-            self.buffers = buffers;
-            match polled {
-                Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => return Ok((count, false)),
             }
@@ -192,8 +189,7 @@ impl Worker {
     }
 
     /// One message: datagrams of one sender that the kernel joined.
-    fn take_message(&mut self, meta: &RecvMeta, octets: &[u8], time: Instant) {
-        let mut rest = BytesMut::from(octets.get(..meta.len).unwrap_or_default());
+    fn take_message(&mut self, meta: &RecvMeta, mut rest: BytesMut, time: Instant) {
         let shared = Arc::clone(&self.shared);
         let mut routes = shared.routes();
         while !rest.is_empty() {
