@@ -6,11 +6,11 @@ use std::time::Duration;
 pub const SESSIONS_MAX: usize = 30_000;
 
 /// Live and opening flows of one session. A browser opens some hundreds; the excess is one program gone wild. It stays
-/// below the streams of one connection ([`hitotsu_tunnel::limits::STREAMS_MAX`]) by what control requests and refusals
+/// below the streams of one connection ([`hitotsu_tunnel::limits::STREAMS_SURE`]) by what control requests and refusals
 /// need, so that the excess is told why instead of waiting for a stream.
 pub const FLOWS_PER_SESSION_MAX: usize = 2_000;
 
-const _: () = assert!(FLOWS_PER_SESSION_MAX + 16 <= hitotsu_tunnel::limits::STREAMS_MAX as usize);
+const _: () = assert!(FLOWS_PER_SESSION_MAX + 16 <= hitotsu_tunnel::limits::STREAMS_SURE as usize);
 
 /// Live and opening flows of one gateway: 20,000 sockets leave room below the usual limit of open files once raised.
 pub const FLOWS_MAX: usize = 20_000;

@@ -160,6 +160,13 @@ async fn a_flow_beyond_what_a_session_may_have_is_refused_in_words_and_all_other
     echoes(&mut other, "beside").await;
     let tail = world.gateway_command(&["audit", "tail", "-n", "50"]).await.to_string();
     assert!(tail.contains("\"codes\":[\"over-limit\"]"), "{tail}");
+    // Of too few for the gateway's QUIC to tell at once that their places are free.
+    flows.truncate(FLOWS_PER_SESSION - 100);
+    for _ in 0..100 {
+        let asked = connected.connection.open_tcp(&authority, http::HeaderMap::new());
+        let opened = timeout(PATIENCE, asked).await.expect("a place, not left waiting").expect("a stream");
+        let _ = timeout(PATIENCE, opened.response.ready()).await.expect("answered");
+    }
 }
 
 #[tokio::test]

@@ -32,8 +32,13 @@ pub const STREAMS_AT_FIRST: u32 = 8;
 pub const STREAMS_GROWTH: u32 = 4;
 
 /// Requests that a peer may have open when it uses them. Above what one person's machine opens at once: a browser has at
-/// most 256 connections to proxies, a machine that carries the calls of an office a thousand flows.
-pub const STREAMS_MAX: u32 = 2048;
+/// most 256 connections to proxies, a machine that carries the calls of an office a thousand flows. It can be
+/// sure of [`STREAMS_SURE`] only.
+pub const STREAMS_MAX: u32 = 2400;
+
+/// Requests that such a peer can always have open. quinn-proto tells it of places that are free again only once they are
+/// more than an eighth of all.
+pub const STREAMS_SURE: u32 = STREAMS_MAX - STREAMS_MAX / 8;
 
 /// Unidirectional streams of a peer: control, two of QPACK, and some that are reserved to exercise tolerance.
 pub const UNI_STREAMS_MAX: u32 = 8;
