@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, set_child_subreaper, waitid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, set_child_subreaper, set_parent_process_death_signal,
+    waitid,
+};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -41,7 +44,8 @@ pub fn placed(elsewhere: &[String], name: &str) -> Command {
     command
 }
 
-/// A running program. Dropping it kills it with all that it started, and waits for their end.
+/// A running program. Dropping it kills it with all that it started, and waits for their end. Where this process has no
+/// time for that, because it is killed itself, the kernel kills the program.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
@@ -56,6 +60,7 @@ impl Running {
     #[must_use]
     pub fn start(mut command: Command) -> Self {
         set_child_subreaper(Some(getpid())).expect("orphans come to us");
+        die_with_us(&mut command);
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -126,6 +131,17 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// Has the kernel kill the program when this thread ends: that of the runtime that starts it, so the process's end at
+/// the latest.
+fn die_with_us(command: &mut Command) {
+    let ask = || set_parent_process_death_signal(Some(Signal::KILL)).map_err(std::io::Error::from);
+    #[expect(unsafe_code, reason = "there is no safe name for what a child does between fork and exec")]
+    // SAFETY: the closure is one prctl(2), which is async-signal-safe, and it allocates nothing.
+    unsafe {
+        command.pre_exec(ask);
     }
 }
 

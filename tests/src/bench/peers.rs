@@ -16,7 +16,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::signal::unix::{SignalKind, signal};
 
 use self::hosts::Hosts;
 use self::peer::{Line, Peer};
@@ -53,23 +52,14 @@ fn is_chosen(variable: &str, name: &str) -> bool {
     std::env::var(variable).map_or(true, |names| names.split(',').any(|chosen| chosen == name))
 }
 
-/// Runs it. Interrupted, it ends everything that it started and leaves.
+/// Runs it.
 pub async fn run(scale: Scale) -> Report {
     let mut report = Report::new("peers");
     if !rustix::process::geteuid().is_root() {
         report.note("Left out: it needs root, for network namespaces.");
         return report;
     }
-    let mut terminate = signal(SignalKind::terminate()).expect("a handler");
-    let done = tokio::select! {
-        report = measured(scale, report) => Some(report),
-        _ = tokio::signal::ctrl_c() => None,
-        _ = terminate.recv() => None,
-    };
-    done.unwrap_or_else(|| {
-        eprintln!("peers: interrupted; everything that it started has ended");
-        std::process::exit(130)
-    })
+    measured(scale, report).await
 }
 
 async fn measured(scale: Scale, mut report: Report) -> Report {

@@ -1,8 +1,13 @@
-//! `hitotsu-bench [name..] [--tiny]`: runs benches; a table for each, and one JSON object on the last line.
+//! `hitotsu-bench [name..] [--tiny]`: runs benches; a table for each, and one JSON object on the last line. Interrupted, it
+//! ends everything that it started and leaves.
 
 use std::process::ExitCode;
 
-use hitotsu_tests::bench::{self, Scale};
+use hitotsu_tests::bench::{self, Bench, Scale};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How a shell tells of a program that was interrupted.
+const INTERRUPTED: u8 = 130;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -22,6 +27,18 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        eprintln!("no signal can be heard here");
+        return ExitCode::FAILURE;
+    };
+    tokio::select! {
+        () = run(benches, scale) => ExitCode::SUCCESS,
+        _ = tokio::signal::ctrl_c() => interrupted(),
+        _ = terminate.recv() => interrupted(),
+    }
+}
+
+async fn run(benches: Vec<Bench>, scale: Scale) {
     let mut reports = Vec::new();
     for bench in benches {
         eprintln!("{}: {} ...", bench.name, bench.about);
@@ -30,5 +47,10 @@ async fn main() -> ExitCode {
         reports.push(report);
     }
     println!("{}", bench::summary(&reports));
-    ExitCode::SUCCESS
+}
+
+/// The bench was dropped, and with it every program that it had started.
+fn interrupted() -> ExitCode {
+    eprintln!("interrupted; everything that the bench started has ended");
+    ExitCode::from(INTERRUPTED)
 }
