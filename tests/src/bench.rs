@@ -4,15 +4,18 @@
 //! same run, because a machine that does other work spoils both alike. The same code runs with tiny numbers as a test, so
 //! that no bench rots.
 //!
-//! - [`report`] is what a bench says, [`samples`] what times say together.
+//! - [`report`] is what a bench says, [`grid`] the same at several sizes, [`samples`] what times say together.
 //! - [`site`] is what it measures on, [`pipe`] the two ways that are compared, [`process_figures`] what the gateway costs.
-//! - [`throughput`], [`latency`], [`connections`], [`memory`], [`setup`], [`handshakes`], [`decide`] and [`cut`] are the benches; [`peers`] measures the
-//!   whole product beside others.
+//! - [`throughput`], [`latency`], [`connections`], [`memory`], [`setup`], [`handshakes`], [`decide`] and [`cut`] are the
+//!   benches; [`scale`] measures what grows with devices, flows and rules, [`fairness`] what bulk does to others, [`stalled`]
+//!   what flows hold that move no more, [`peers`] the whole product beside others.
 
 pub mod connections;
 pub mod cut;
 pub mod decide;
 pub mod disk;
+pub mod fairness;
+pub mod grid;
 pub mod handshakes;
 pub mod latency;
 pub mod memory;
@@ -21,8 +24,10 @@ pub mod pipe;
 pub mod process_figures;
 pub mod report;
 pub mod samples;
+pub mod scale;
 pub mod setup;
 pub mod site;
+pub mod stalled;
 pub mod throughput;
 
 use std::pin::Pin;
@@ -106,6 +111,21 @@ pub const BENCHES: &[Bench] = &[
         name: "cut",
         about: "from a change to the end of every flow that it forbids",
         run: |scale| Box::pin(cut::run(scale)),
+    },
+    Bench {
+        name: "scale",
+        about: "the same loads with 1 to 10,000 devices, 1 to 1,000 flows of one device, 10 to 5,000 rules",
+        run: |scale| Box::pin(scale::run(scale)),
+    },
+    Bench {
+        name: "fairness",
+        about: "one octet there and back beside bulk flows, on the same tunnel and on another",
+        run: |scale| Box::pin(fairness::run(scale)),
+    },
+    Bench {
+        name: "stalled",
+        about: "10,000 flows that all stall: what they hold, and what others feel of them",
+        run: |scale| Box::pin(stalled::run(scale)),
     },
     Bench {
         name: "peers",

@@ -6,6 +6,7 @@
 //! - [`systems`] are small internal systems: echo over TCP and UDP, a source that never ends, a port that refuses.
 //! - [`world`] puts an organisation and its gateway together.
 //! - [`relay`] is a client without our agent: files that other programs read.
+//! - [`fleet`] are thousands of devices that are on record already.
 //! - [`device`] is a device without our agent: it enrols, dials, attests and says what a test wants it to say.
 //! - [`agent`] is our own agent as a process, with its SOCKS5 and HTTP fronts.
 //! - [`nat`] lies between a device and the gateway, and moves.
@@ -18,6 +19,7 @@ pub mod agent;
 pub mod bench;
 pub mod bundle;
 pub mod device;
+pub mod fleet;
 pub mod load;
 pub mod nat;
 pub mod process;

@@ -1,6 +1,8 @@
 //! Small internal systems on loopback. Each ends with its handle.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -53,6 +55,22 @@ pub async fn endless() -> System {
         while stream.write_all(&zeros).await.is_ok() {}
     })
     .await
+}
+
+/// Sends zeros for as long as anybody reads, and counts them.
+pub async fn endless_counted() -> (System, Arc<AtomicU64>) {
+    let count = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&count);
+    let serve = move |mut stream: TcpStream| {
+        let counted = Arc::clone(&counted);
+        async move {
+            let zeros = [0_u8; 16 * 1024];
+            while let Ok(sent @ 1..) = stream.write(&zeros).await {
+                counted.fetch_add(sent as u64, Ordering::Relaxed);
+            }
+        }
+    };
+    (tcp(serve).await, count)
 }
 
 /// Reads nothing and sends nothing, but keeps the connection.

@@ -21,6 +21,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
 use crate::device::{Device, problem};
+use crate::fleet;
 use crate::process::{PATIENCE, Running, placed, program, run};
 
 /// The name of a gateway on this host.
@@ -67,6 +68,20 @@ impl World {
         }
         world.start_gateway().await;
         world
+    }
+
+    /// As [`World::new`], with so many devices of this person on record before the gateway starts.
+    ///
+    /// # Panics
+    /// If any step fails; the message says which.
+    pub async fn with_fleet(bundle: &BTreeMap<String, String>, person: &str, count: usize) -> (Self, Vec<Device>) {
+        let mut world = Self::still(bundle, LOCALHOST, &[]).await;
+        let mut devices = fleet::enrol(&world.config(), person, count).await;
+        world.start_gateway().await;
+        for device in &mut devices {
+            device.gateway = world.listen;
+        }
+        (world, devices)
     }
 
     /// As [`World::new`], with the audit log on a disk of its own of this size (`1m`). The disk is mounted in a mount

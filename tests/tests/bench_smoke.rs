@@ -57,6 +57,21 @@ async fn cut_runs() {
     runs("cut").await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scale_runs() {
+    runs("scale").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fairness_runs() {
+    runs("fairness").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stalled_runs() {
+    runs("stalled").await;
+}
+
 #[test]
 fn a_wrong_name_is_answered_with_the_right_ones() {
     let wrong = chosen(&["speed".to_owned()]).unwrap_err();

@@ -10,8 +10,20 @@ use crate::run::{self, Trouble};
 use crate::workspace::Workspace;
 
 /// The benches of `hitotsu-bench`. A test of that program fails when one is missing here.
-const WHOLE: &[&str] =
-    &["throughput", "latency", "connections", "memory", "setup", "handshakes", "decide", "cut", "peers"];
+const WHOLE: &[&str] = &[
+    "throughput",
+    "latency",
+    "connections",
+    "memory",
+    "setup",
+    "handshakes",
+    "decide",
+    "cut",
+    "scale",
+    "fairness",
+    "stalled",
+    "peers",
+];
 
 /// Which bench.
 #[derive(Debug, Args)]

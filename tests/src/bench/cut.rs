@@ -137,7 +137,7 @@ async fn ends(mut watched: Watched, begun: Instant) -> Samples {
 }
 
 /// Asks the gateway over its admin socket. Our own command would do, but its start would be measured too.
-async fn admin(world: &World, path: &str, body: &str) {
+pub(super) async fn admin(world: &World, path: &str, body: &str) {
     let socket: PathBuf = world.org_dir().join("run").join("admin.sock");
     let mut stream = UnixStream::connect(socket).await.expect("connects");
     let request = format!(

@@ -29,8 +29,9 @@ const TUNNEL_KIB_MAX: f64 = 45.0;
 
 /// A tunnel as our agent holds it.
 #[derive(Debug)]
-struct Tunnel {
-    connected: Connected,
+pub(super) struct Tunnel {
+    /// The device with its connection.
+    pub(super) connected: Connected,
     _notices: BodyReceiver,
 }
 
@@ -71,7 +72,8 @@ pub async fn run(scale: Scale) -> Report {
     measure.report
 }
 
-async fn bring_up(count: usize, devices: &[Device]) -> Vec<Tunnel> {
+/// Brings up so many tunnels of these devices in turn.
+pub(super) async fn bring_up(count: usize, devices: &[Device]) -> Vec<Tunnel> {
     let whole = |device| async { listen(attest(dial(device).await).await).await };
     all(devices.iter().cycle().take(count).cloned().map(whole)).await
 }
@@ -112,7 +114,7 @@ impl Measure {
             Scale::Tiny => self.report.figure(name("each"), each, Unit::Kibibytes),
         }
         let watched = self.scale.pick(Duration::from_secs(10), Duration::from_millis(50));
-        self.report.figure(name("idle_cpu"), idle_cpu(&self.site, watched).await, Unit::Percent);
+        self.report.figure(name("idle_cpu"), idle_cpu(self.site.gateway(), watched).await, Unit::Percent);
     }
 
     fn each(&self, tunnels: u32) -> f64 {
@@ -164,10 +166,10 @@ async fn listen(connected: Connected) -> Tunnel {
 }
 
 /// Processor time that the gateway uses while nothing is asked of it, in hundredths of one processor.
-async fn idle_cpu(site: &Site, watched: Duration) -> f64 {
-    let before = cpu_time(site.gateway());
+pub(super) async fn idle_cpu(gateway: u32, watched: Duration) -> f64 {
+    let before = cpu_time(gateway);
     // This is what is measured: a time in which nothing happens.
     tokio::time::sleep(watched).await;
-    let used = cpu_time(site.gateway()).saturating_sub(before);
+    let used = cpu_time(gateway).saturating_sub(before);
     used.as_secs_f64() * 100.0 / watched.as_secs_f64()
 }

@@ -4,6 +4,8 @@ use std::fmt::{self, Write};
 
 use serde_json::{Map, Value, json};
 
+use super::grid::Grid;
+
 /// The unit of a figure; it ends the figure's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
@@ -91,6 +93,8 @@ pub struct Figure {
     value: f64,
     unit: Unit,
     aim: Option<Aim>,
+    /// It stands in a grid, so not in a line of its own.
+    in_grid: bool,
 }
 
 impl Figure {
@@ -119,6 +123,7 @@ pub struct Report {
     bench: &'static str,
     /// Exactly what was measured, in sentences.
     notes: Vec<String>,
+    grids: Vec<String>,
     figures: Vec<Figure>,
 }
 
@@ -126,7 +131,7 @@ impl Report {
     /// An empty one.
     #[must_use]
     pub fn new(bench: &'static str) -> Self {
-        Self { bench, notes: Vec::new(), figures: Vec::new() }
+        Self { bench, notes: Vec::new(), grids: Vec::new(), figures: Vec::new() }
     }
 
     /// The bench's name.
@@ -148,12 +153,19 @@ impl Report {
 
     /// Adds a figure. Words of the name are joined by `_`.
     pub fn figure(&mut self, name: impl Into<String>, value: f64, unit: Unit) {
-        self.figures.push(Figure { name: name.into(), value, unit, aim: None });
+        self.figures.push(Figure { name: name.into(), value, unit, aim: None, in_grid: false });
+    }
+
+    /// Adds all figures of a grid.
+    pub fn grid(&mut self, grid: &Grid) {
+        self.grids.push(grid.to_string());
+        let figures = grid.medians().map(|(name, value, unit)| Figure { name, value, unit, aim: None, in_grid: true });
+        self.figures.extend(figures);
     }
 
     /// Adds a figure that should be something.
     pub fn aimed(&mut self, name: impl Into<String>, value: f64, unit: Unit, aim: Aim) {
-        self.figures.push(Figure { name: name.into(), value, unit, aim: Some(aim) });
+        self.figures.push(Figure { name: name.into(), value, unit, aim: Some(aim), in_grid: false });
     }
 
     /// The figures as JSON, with the aims that were missed.
@@ -172,8 +184,12 @@ impl fmt::Display for Report {
         for note in &self.notes {
             writeln!(f, "  {note}")?;
         }
-        let width = self.figures.iter().map(|figure| figure.name.len()).max().unwrap_or_default();
-        for figure in &self.figures {
+        for grid in &self.grids {
+            writeln!(f, "{grid}")?;
+        }
+        let lines = || self.figures.iter().filter(|figure| !figure.in_grid);
+        let width = lines().map(|figure| figure.name.len()).max().unwrap_or_default();
+        for figure in lines() {
             let name = figure.name.replace('_', " ");
             let mut line = format!("  {name:<width$}  {:>12} {:<8}", shown(figure.value), figure.unit.in_tables());
             if let Some(aim) = figure.aim {
@@ -192,7 +208,7 @@ fn rounded(value: f64) -> f64 {
     format!("{value:.digits$}").parse().unwrap_or(value)
 }
 
-fn shown(value: f64) -> String {
+pub(super) fn shown(value: f64) -> String {
     let digits = match value.abs() {
         size if size >= 1000.0 => 0,
         size if size >= 10.0 => 1,

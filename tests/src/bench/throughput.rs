@@ -15,9 +15,12 @@ use super::site::{Site, named};
 /// Octets that a sender gives away at a time.
 const PIECE_OCTETS: usize = 256 * 1024;
 
+/// Which way octets go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Direction {
+pub(super) enum Direction {
+    /// From the device to the system.
     Up,
+    /// From the system to the device.
     Down,
 }
 
@@ -80,7 +83,7 @@ async fn one(site: &Site, way: Way<'_>, direction: Direction, flows: usize, last
 }
 
 /// Carries for a time over one pipe, until the last octet has arrived, and says how many there were.
-async fn carry(way: Way<'_>, direction: Direction, lasting: Duration) -> u64 {
+pub(super) async fn carry(way: Way<'_>, direction: Direction, lasting: Duration) -> u64 {
     let mut pipe = Pipe::open(way).await;
     let mut order = BytesMut::new();
     let milliseconds = u32::try_from(lasting.as_millis()).expect("short");
