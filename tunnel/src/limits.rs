@@ -55,6 +55,10 @@ pub const H2_FRAME_OCTETS_MAX: u32 = 64 * 1024;
 /// Octets that wait in `h2` to be sent on one stream.
 pub const H2_SEND_OCTETS_MAX: usize = 256 * 1024;
 
+/// Octets that a socket takes before it has sent them: two batches, so that the next one is there when the first has gone. By
+/// itself Linux takes 4 MiB of what a peer does not read.
+pub const SOCKET_UNSENT_OCTETS: u32 = 128 * 1024;
+
 // Pieces of flows.
 
 /// Octets in one [`crate::flow::Batch`]: what one `writev` usefully takes, and the pipe of a Linux TCP socket.

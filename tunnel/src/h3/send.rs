@@ -14,6 +14,9 @@ use super::{OpenGuard, Shared, code, reason, var_int};
 use crate::fault::{FlowError, ResetReason};
 use crate::gate::Gated;
 
+/// Rests of fewer octets are copied, which costs less than sending them.
+const REST_COPIED_BELOW: usize = 16 * 1024;
+
 /// Frames go out uncopied: a header and the caller's octets.
 #[derive(Debug)]
 pub(crate) struct SendHalf {
@@ -89,7 +92,10 @@ impl SendHalf {
         }
         while !self.queue.is_empty() {
             match self.stream.write_chunks(self.queue.make_contiguous()).await {
-                Ok(written) => drop(self.queue.drain(..written.chunks)),
+                Ok(written) => {
+                    drop(self.queue.drain(..written.chunks));
+                    self.keep_little();
+                }
                 Err(error) => {
                     self.ended = true;
                     self.queue.clear();
@@ -106,6 +112,13 @@ impl SendHalf {
             }
         }
         Ok(())
+    }
+
+    /// What the stream did not take waits for the peer, maybe for long. A short rest shall not keep all of a large piece.
+    fn keep_little(&mut self) {
+        if let Some(rest) = self.queue.front_mut().filter(|rest| rest.len() < REST_COPIED_BELOW) {
+            *rest = Bytes::copy_from_slice(rest);
+        }
     }
 }
 

@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Counters, RelayEnd, RelayOutcome};
 use crate::flow::{Batch, FlowRecv, FlowSend};
+#[cfg(target_os = "linux")]
+use crate::limits::SOCKET_UNSENT_OCTETS;
 use crate::limits::{BATCH_OCTETS_MAX, BATCH_PIECES_MAX};
 
 /// Relays a TCP flow until both directions have ended, one of them is reset, or `cut` is cancelled. A FIN of one side
@@ -30,6 +32,9 @@ pub async fn tcp(
 ) -> RelayOutcome {
     // The tunnel batches already; a keystroke must not wait.
     let _ = stream.set_nodelay(true);
+    // What its peer does not read shall stop the tunnel's sender instead of piling up in the kernel.
+    #[cfg(target_os = "linux")]
+    let _ = SockRef::from(&stream).set_tcp_notsent_lowat(SOCKET_UNSENT_OCTETS);
     let (reader, writer) = stream.into_split();
     let (abort, aborted) = oneshot::channel();
     let mut up = Up(tokio::spawn(to_tunnel(reader, send, counters.clone(), aborted)));
