@@ -122,7 +122,9 @@ fn ask_again(
     if first == again { time } else { Duration::MAX }
 }
 
-fn files(size: Size) -> BTreeMap<String, String> {
+/// The files of a bundle of this size.
+#[must_use]
+pub fn files(size: Size) -> BTreeMap<String, String> {
     let groups = (size.people / 10).clamp(1, 200);
     let mut people = String::new();
     let mut resources = String::new();
@@ -182,7 +184,9 @@ fn rules(size: Size, groups: usize) -> String {
     text
 }
 
-fn subject(person: usize, now: Timestamp) -> Subject {
+/// One of its people on a PC in good state.
+#[must_use]
+pub fn subject(person: usize, now: Timestamp) -> Subject {
     let mut posture = Posture::default();
     let claims = [
         (ClaimName::FirewallOn, ClaimValue::Bool(true)),

@@ -1,5 +1,7 @@
 //! Benches, built for release: those of the whole product, which `hitotsu-bench` of the tests' crate runs against a real
-//! gateway process, and every example or program `bench_<name>` of the workspace.
+//! gateway process, every example or program `bench_<name>` of the workspace, and [`guard`], which counts instead.
+
+pub(crate) mod guard;
 
 use std::process::ExitCode;
 
@@ -44,17 +46,21 @@ struct Bench {
     kind: &'static str,
 }
 
-/// Runs the benches. Each prints its table and one JSON object on its last line; the last line of all is one JSON object
+/// Runs the benches; `guard` only when it is named, for it measures no time. Each prints its table and one JSON object on its last line; the last line of all is one JSON object
 /// with the object of each bench under its name.
 ///
 /// # Errors
 /// There is no such bench, or one fails or prints no object.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode, Trouble> {
     let name = options.name.as_deref();
+    if name == Some(guard::NAME) {
+        return guard::run(workspace, &options.more);
+    }
     // One of the same name is the part that a bench of the whole runs.
     let mut others = benches(workspace.packages());
     others.retain(|bench| !WHOLE.contains(&bench.name.as_str()));
-    let names: Vec<&str> = WHOLE.iter().copied().chain(others.iter().map(|bench| bench.name.as_str())).collect();
+    let mut names: Vec<&str> = WHOLE.iter().copied().chain(others.iter().map(|bench| bench.name.as_str())).collect();
+    names.push(guard::NAME);
     if let Some(wrong) = name.filter(|name| !names.contains(name)) {
         return Err(Trouble::new(format!("there is no bench `{wrong}`; there are: {}", names.join(", "))));
     }

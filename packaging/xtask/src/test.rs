@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::report::Report;
+use crate::bench::guard;
+use crate::report::{Outcome, Report};
 use crate::run::Trouble;
 use crate::tools;
 use crate::workspace::Workspace;
@@ -97,6 +98,12 @@ fn everything(workspace: &Workspace, report: &mut Report, quick: bool) {
         Err(trouble) => report.step("advisories", || Err(trouble)),
     }
     report.step("build", || steps::build(workspace));
+    match guard::unfit(workspace) {
+        _ if quick => report.left_out("guard", "its build with optimisation takes minutes, and this is --quick"),
+        Ok(Some(why)) => report.left_out("guard", &why),
+        Ok(None) => report.step("guard", || guard::check(workspace).map(|()| Outcome::one(true))),
+        Err(trouble) => report.step("guard", || Err(trouble)),
+    }
     for group in GROUPS {
         match (group.needs, steps::has_tests(workspace, group)) {
             (_, Ok(false)) => {}

@@ -37,6 +37,9 @@ pub(crate) const PLAIN: &[Program] = &[
 pub(crate) const NAMESPACES: &[Program] =
     &[Program { name: "ip", package: "iproute2" }, Program { name: "nft", package: "nftables" }];
 
+/// What counts instructions.
+pub(crate) const VALGRIND: &[Program] = &[Program { name: "valgrind", package: "valgrind" }];
+
 /// What a build for Windows links with.
 pub(crate) const WINDOWS: &[Program] =
     &[Program { name: "x86_64-w64-mingw32-gcc", package: "gcc-mingw-w64-x86-64-posix" }];

@@ -52,6 +52,11 @@ impl Workspace {
         self.target.join("release").join(name)
     }
 
+    /// A program of ours, as built with a profile of its own name.
+    pub(crate) fn built_with(&self, profile: &str, name: &str) -> PathBuf {
+        self.target.join(profile).join(name)
+    }
+
     /// Cargo, in the repository's root.
     pub(crate) fn cargo(&self) -> Command {
         cargo(&self.root)

@@ -10,10 +10,11 @@ use crate::tools;
 use crate::workspace::Workspace;
 
 /// Installs every tool, so that what is missing is known before the long builds.
-pub(super) fn tools(workspace: &Workspace, with_namespaces: bool) -> Result<Outcome, Trouble> {
+pub(super) fn tools(workspace: &Workspace, everything: bool) -> Result<Outcome, Trouble> {
     tools::programs(workspace, tools::PLAIN)?;
-    if with_namespaces {
+    if everything {
         tools::programs(workspace, tools::NAMESPACES)?;
+        tools::programs(workspace, tools::VALGRIND)?;
     }
     tools::cargo_deny(workspace)?;
     tools::python(workspace)?;

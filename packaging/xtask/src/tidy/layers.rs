@@ -31,6 +31,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "hitotsu-tunnel",
         ],
     ),
+    ("hitotsu-guard", &["hitotsu-model", "hitotsu-pki", "hitotsu-policy", "hitotsu-proto", "hitotsu-tunnel"]),
     ("hitotsu-systems", &[]),
     ("xtask", &[]),
 ];
