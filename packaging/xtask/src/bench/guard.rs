@@ -59,7 +59,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<ExitCode, T
 /// As one check among others.
 ///
 /// # Errors
-/// As [`run`], and when a path differs from its figure.
+/// As [`run()`], and when a path differs from its figure.
 pub(crate) fn check(workspace: &Workspace) -> Result<(), Trouble> {
     let verdict = count(workspace, &[], None)?;
     print!("{verdict}");
