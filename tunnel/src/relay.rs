@@ -1,11 +1,13 @@
 //! Moves octets between a socket and a flow, for both programs.
 
+mod activity;
 mod tcp;
 mod udp;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use self::activity::Activity;
 pub use self::tcp::tcp;
 pub use self::udp::udp;
 use crate::fault::{FlowError, ResetReason};

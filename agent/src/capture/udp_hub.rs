@@ -9,6 +9,7 @@ use hitotsu_model::code::Code;
 use hitotsu_model::resource::Target;
 use hitotsu_tunnel::datagram::Sent;
 use hitotsu_tunnel::gate::Gated;
+use hitotsu_tunnel::relay::Activity;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
@@ -117,19 +118,12 @@ async fn carry(key: &Key, context: &Context, socket: &UdpSocket, header: &[u8], 
     };
     let (mut up, mut down) = flow.split();
     let mut cut = Gated::new(ticket.cut().cancelled_owned());
-    // Set once, and put off when it is due: a timer for each datagram would cost as much as the datagram.
-    let mut idle = std::pin::pin!(tokio::time::sleep(UDP_IDLE_TIME_MAX));
-    let mut used = Instant::now();
+    let activity = Activity::default();
+    let mut idle = std::pin::pin!(activity.idle(UDP_IDLE_TIME_MAX));
     loop {
         tokio::select! {
             () = &mut cut => return,
-            () = &mut idle => {
-                if used.elapsed() >= UDP_IDLE_TIME_MAX {
-                    return;
-                }
-                idle.as_mut().reset(used + UDP_IDLE_TIME_MAX);
-                continue;
-            }
+            () = &mut idle => return,
             payload = waiting.recv() => match payload {
                 Some(payload) => {
                     let length = payload.len();
@@ -151,7 +145,7 @@ async fn carry(key: &Key, context: &Context, socket: &UdpSocket, header: &[u8], 
                 Err(error) => return tracing::debug!(%error, "a UDP flow ended"),
             },
         }
-        used = Instant::now();
+        activity.touch();
     }
 }
 

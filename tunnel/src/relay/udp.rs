@@ -3,16 +3,14 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hitotsu_proto::limits::UDP_PAYLOAD_BYTES_MAX;
 use tokio::net::UdpSocket;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Counters, RelayEnd, RelayOutcome};
+use super::{Activity, Counters, RelayEnd, RelayOutcome};
 use crate::datagram::{UdpFlow, UdpRecv, UdpSend};
 use crate::fault::{FlowError, ResetReason};
 use crate::gate::Gated;
@@ -27,7 +25,7 @@ pub async fn udp(
     idle: Duration,
 ) -> RelayOutcome {
     let (mut send, mut recv) = flow.split();
-    let activity = Activity::new();
+    let activity = Activity::default();
     let mut cut = Gated::new(cut.cancelled_owned());
     let end = tokio::select! {
         biased;
@@ -128,30 +126,3 @@ fn is_passing(error: &io::Error) -> bool {
 const EMSGSIZE: i32 = 90;
 const ENOBUFS: i32 = 105;
 const WSAEMSGSIZE: i32 = 10040;
-
-/// When something last passed.
-struct Activity {
-    start: Instant,
-    last_ms: AtomicU64,
-}
-
-impl Activity {
-    fn new() -> Self {
-        Self { start: Instant::now(), last_ms: AtomicU64::new(0) }
-    }
-
-    fn touch(&self) {
-        let since = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last_ms.store(since, Ordering::Relaxed);
-    }
-
-    async fn idle(&self, limit: Duration) {
-        loop {
-            let end = self.start + Duration::from_millis(self.last_ms.load(Ordering::Relaxed)) + limit;
-            if Instant::now() >= end {
-                return;
-            }
-            tokio::time::sleep_until(end).await;
-        }
-    }
-}
