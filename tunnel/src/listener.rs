@@ -121,12 +121,20 @@ pub struct Port {
 }
 
 /// One worker's part of a [`Port`], not yet listening.
-#[derive(Debug)]
 pub struct Seat {
     address: SocketAddr,
     doors: [Arc<Door>; 2],
-    quic: quic::Seat,
-    tcp: tcp::Seat,
+    quic: quic::Shared,
+    udp: std::net::UdpSocket,
+    steering: Steering,
+    tls: tcp::Shared,
+    tcp: std::net::TcpListener,
+}
+
+impl std::fmt::Debug for Seat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Seat").field("address", &self.address).field("steering", &self.steering).finish_non_exhaustive()
+    }
 }
 
 impl Port {
@@ -140,12 +148,12 @@ impl Port {
         let doors = [config.handshakes.door("quic"), config.handshakes.door("tcp")];
         let [quic_door, tcp_door] = &doors;
         let quic = quic::Shared::new(config, address, Arc::clone(quic_door))?;
-        let shared = tcp::Shared::new(config, Arc::clone(tcp_door))?;
+        let tls = tcp::Shared::new(config, Arc::clone(tcp_door))?;
         let mut seats = Vec::new();
         for (udp, steering) in udp.into_iter().zip(Steering::among(workers.get())) {
-            let quic = quic::Seat::new(quic.clone(), udp, steering);
-            let tcp = tcp::Seat::new(shared.clone(), tcp.try_clone().map_err(failed)?);
-            seats.push(Seat { address, doors: doors.clone(), quic, tcp });
+            let tcp = tcp.try_clone().map_err(failed)?;
+            let (doors, quic, tls) = (doors.clone(), quic.clone(), tls.clone());
+            seats.push(Seat { address, doors, quic, udp, steering, tls, tcp });
         }
         Ok(Self { address, doors, seats })
     }
@@ -178,8 +186,8 @@ impl Seat {
         let failed = |source| ListenError::Bind { address: self.address, source };
         let (sender, arrivals) = mpsc::channel(limits::ARRIVALS_WAITING_MAX);
         let stop = CancellationToken::new();
-        let quic = self.quic.start().map_err(failed)?;
-        let tls = self.tcp.start().map_err(failed)?;
+        let quic = quic::Acceptor::new(self.quic, self.udp, self.steering).map_err(failed)?;
+        let tls = tcp::Acceptor::new(self.tls, self.tcp).map_err(failed)?;
         let endpoint = quic.endpoint();
         let tasks = [Task::spawn(quic.run(sender.clone(), stop.clone())), Task::spawn(tls.run(sender, stop.clone()))];
         let arrivals = Mutex::new(arrivals);

@@ -26,13 +26,6 @@ pub(super) struct Shared {
     address: SocketAddr,
 }
 
-/// One worker's part, not yet at work.
-pub(super) struct Seat {
-    shared: Shared,
-    socket: std::net::UdpSocket,
-    steering: Steering,
-}
-
 pub(super) struct Acceptor {
     endpoint: hitotsu_quic::Endpoint,
     shared: Shared,
@@ -63,28 +56,17 @@ impl Shared {
     }
 }
 
-impl std::fmt::Debug for Seat {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Seat").field("steering", &self.steering).finish_non_exhaustive()
-    }
-}
-
-impl Seat {
-    pub(super) fn new(shared: Shared, socket: std::net::UdpSocket, steering: Steering) -> Self {
-        Self { shared, socket, steering }
-    }
-
-    pub(super) fn start(self) -> std::io::Result<Acceptor> {
-        let worker = self.steering.worker();
-        let mut ids = EndpointConfig::new(self.shared.reset_key.clone());
-        ids.cid_generator(move || Box::new(endpoint::WorkerIds::new(worker)));
-        let server = hitotsu_quic::ServerConfig::clone(&self.shared.config);
-        let endpoint = hitotsu_quic::Endpoint::steered(ids, Some(server), self.socket, Some(self.steering))?;
-        Ok(Acceptor { endpoint, shared: self.shared })
-    }
-}
-
 impl Acceptor {
+    /// One worker's part, on the runtime that calls it.
+    pub(super) fn new(shared: Shared, socket: std::net::UdpSocket, steering: Steering) -> std::io::Result<Self> {
+        let worker = steering.worker();
+        let mut ids = EndpointConfig::new(shared.reset_key.clone());
+        ids.cid_generator(move || Box::new(endpoint::WorkerIds::new(worker)));
+        let server = hitotsu_quic::ServerConfig::clone(&shared.config);
+        let endpoint = hitotsu_quic::Endpoint::steered(ids, Some(server), socket, Some(steering))?;
+        Ok(Self { endpoint, shared })
+    }
+
     pub(super) fn endpoint(&self) -> hitotsu_quic::Endpoint {
         self.endpoint.clone()
     }

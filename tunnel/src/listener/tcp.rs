@@ -29,12 +29,6 @@ pub(super) struct Shared {
     door: Arc<Door>,
 }
 
-/// One worker's part, not yet at work.
-pub(super) struct Seat {
-    shared: Shared,
-    listener: std::net::TcpListener,
-}
-
 pub(super) struct Acceptor {
     listener: TcpListener,
     shared: Shared,
@@ -57,23 +51,12 @@ impl Shared {
     }
 }
 
-impl std::fmt::Debug for Seat {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Seat").field("listener", &self.listener).finish_non_exhaustive()
-    }
-}
-
-impl Seat {
-    pub(super) fn new(shared: Shared, listener: std::net::TcpListener) -> Self {
-        Self { shared, listener }
-    }
-
-    pub(super) fn start(self) -> std::io::Result<Acceptor> {
-        Ok(Acceptor { listener: TcpListener::from_std(self.listener)?, shared: self.shared })
-    }
-}
-
 impl Acceptor {
+    /// One worker's part, on the runtime that calls it.
+    pub(super) fn new(shared: Shared, listener: std::net::TcpListener) -> std::io::Result<Self> {
+        Ok(Self { listener: TcpListener::from_std(listener)?, shared })
+    }
+
     pub(super) async fn run(self, arrivals: mpsc::Sender<Arrival>, stop: CancellationToken) {
         let mut handshakes = JoinSet::new();
         loop {
