@@ -50,11 +50,7 @@ pub async fn echo() -> System {
 
 /// Sends zeros for as long as anybody reads.
 pub async fn endless() -> System {
-    tcp(|mut stream| async move {
-        let zeros = vec![0_u8; 16 * 1024];
-        while stream.write_all(&zeros).await.is_ok() {}
-    })
-    .await
+    endless_counted().await.0
 }
 
 /// Sends zeros for as long as anybody reads, and counts them.

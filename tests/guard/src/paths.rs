@@ -9,7 +9,7 @@ use crate::counted::Spent;
 
 /// One path.
 pub(crate) struct Path {
-    /// As in `tests/bench/guard.toml`.
+    /// As in `tests/bench/guard.json`.
     pub(crate) name: &'static str,
     /// How often it is done, so that what comes once, as the growth of a table, weighs little.
     pub(crate) operations: u64,

@@ -42,10 +42,7 @@ pub async fn run(scale: Scale) -> Report {
     report.figure("full_gateway_cpu", full, Unit::Microseconds);
     // So few as a test brings up may cost less than the kernel's clock shows.
     let rate = (1e6 / full).min(f64::MAX);
-    match scale {
-        Scale::Full => report.aimed("full_each_core", rate, Unit::PerSecond, Aim::AtLeast(EACH_SECOND_MIN)),
-        Scale::Tiny => report.figure("full_each_core", rate, Unit::PerSecond),
-    }
+    report.aimed_at(scale, "full_each_core", rate, Unit::PerSecond, Aim::AtLeast(EACH_SECOND_MIN));
     let attested = median(vec![
         bench.each(Kind::Attested).await,
         bench.each(Kind::Attested).await,

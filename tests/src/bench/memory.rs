@@ -109,10 +109,7 @@ impl Measure {
         let counted = self.site.world.figure("hitotsu_sessions").await;
         assert!((counted - f64::from(wanted)).abs() < 0.5, "{counted} of {wanted} tunnels live");
         let each = self.each(wanted);
-        match self.scale {
-            Scale::Full => self.report.aimed(name("each"), each, Unit::Kibibytes, Aim::AtMost(TUNNEL_KIB_MAX)),
-            Scale::Tiny => self.report.figure(name("each"), each, Unit::Kibibytes),
-        }
+        self.report.aimed_at(self.scale, name("each"), each, Unit::Kibibytes, Aim::AtMost(TUNNEL_KIB_MAX));
         let watched = self.scale.pick(Duration::from_secs(10), Duration::from_millis(50));
         self.report.figure(name("idle_cpu"), idle_cpu(self.site.gateway(), watched).await, Unit::Percent);
     }

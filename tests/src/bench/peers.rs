@@ -66,7 +66,7 @@ async fn measured(scale: Scale, mut report: Report) -> Report {
     for text in ABOUT {
         report.note(text);
     }
-    report.note(format!("Load of the machine in the minute before: {}.", load_average()));
+    report.note_load("before");
     let mut bench = Bench::start(scale, &mut report).await;
     bench.settle().await;
     if is_chosen(PARTS, "bulk") {
@@ -96,7 +96,7 @@ async fn measured(scale: Scale, mut report: Report) -> Report {
     }
     bench.table.write(&mut report);
     bench.ratios(&mut report);
-    report.note(format!("Load of the machine in the minute after: {}.", load_average()));
+    report.note_load("after");
     report
 }
 
@@ -106,11 +106,6 @@ const ABOUT: [&str; 4] = [
     "A link passes the kernel's large segments whole, as a network card with offloads does.",
     "direct has no tunnel; hitotsu has admission and the audit record of every flow on.",
 ];
-
-fn load_average() -> String {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split_whitespace().next().unwrap_or("unknown").to_owned()
-}
 
 /// Everything that stands, and what it showed so far.
 #[derive(Debug)]

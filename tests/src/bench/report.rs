@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use serde_json::{Map, Value, json};
 
+use super::Scale;
 use super::grid::Grid;
 
 /// The unit of a figure; it ends the figure's name.
@@ -166,6 +167,21 @@ impl Report {
     /// Adds a figure that should be something.
     pub fn aimed(&mut self, name: impl Into<String>, value: f64, unit: Unit, aim: Aim) {
         self.figures.push(Figure { name: name.into(), value, unit, aim: Some(aim), in_grid: false });
+    }
+
+    /// Adds a figure that should be something where the bench does enough for a figure.
+    pub fn aimed_at(&mut self, scale: Scale, name: impl Into<String>, value: f64, unit: Unit, aim: Aim) {
+        match scale {
+            Scale::Full => self.aimed(name, value, unit, aim),
+            Scale::Tiny => self.figure(name, value, unit),
+        }
+    }
+
+    /// Notes how busy the machine is, `when` that was.
+    pub fn note_load(&mut self, when: &str) {
+        let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let load = text.split_whitespace().next().unwrap_or("unknown");
+        self.note(format!("Load of the machine in the minute {when}: {load}."));
     }
 
     /// The figures as JSON, with the aims that were missed.

@@ -1,8 +1,9 @@
 //! What grows with the work: the same loads with more devices, with more flows of one device, and with more rules.
 //!
 //! - [`ground`] is what they run on, [`loads`] are the loads.
-//! - [`devices`], [`flows`] and [`rules`] are what grows.
+//! - [`devices`], [`flows`] and [`rules`] are what grows, [`column`] is one size of it.
 
+mod column;
 mod devices;
 mod flows;
 pub(super) mod ground;
@@ -18,11 +19,11 @@ pub async fn run(scale: Scale) -> Report {
     for text in ABOUT {
         report.note(text);
     }
-    report.note(format!("Load of the machine in the minute before: {}.", load_average()));
+    report.note_load("before");
     report.grid(&devices::measure(scale).await);
     report.grid(&flows::measure(scale).await);
     report.grid(&rules::measure(scale).await);
-    report.note(format!("Load of the machine in the minute after: {}.", load_average()));
+    report.note_load("after");
     report
 }
 
@@ -40,8 +41,3 @@ const ABOUT: [&str; 12] = [
     "rules: one in twenty applies to everybody, as many resources as a tenth of them. decide: an answer that nobody asked",
     "  for before. reload: from the request to the answer, with every live flow decided anew.",
 ];
-
-fn load_average() -> String {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split_whitespace().next().unwrap_or("unknown").to_owned()
-}

@@ -200,9 +200,6 @@ fn forget(state: &Path) {
 
 fn aimed(name: &str, samples: &Samples, scale: Scale, most: f64, report: &mut Report) {
     let p50 = samples.percentile_us(50) / 1e3;
-    match scale {
-        Scale::Full => report.aimed(format!("{name}_p50"), p50, Unit::Milliseconds, Aim::AtMost(most)),
-        Scale::Tiny => report.figure(format!("{name}_p50"), p50, Unit::Milliseconds),
-    }
+    report.aimed_at(scale, format!("{name}_p50"), p50, Unit::Milliseconds, Aim::AtMost(most));
     report.figure(format!("{name}_p95"), samples.percentile_us(95) / 1e3, Unit::Milliseconds);
 }

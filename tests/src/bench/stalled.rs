@@ -42,11 +42,9 @@ pub async fn run(scale: Scale) -> Report {
     for text in ABOUT {
         report.note(text);
     }
-    for direction in [Direction::Up, Direction::Down] {
+    for direction in Direction::BOTH {
         let ground = Ground::start(scale.pick(DEVICES, 2) + 1).await;
-        Bench { word: if direction == Direction::Up { "up" } else { "down" }, ground, scale, report: &mut report }
-            .measure(direction)
-            .await;
+        Bench { direction, ground, scale, report: &mut report }.measure().await;
     }
     report
 }
@@ -61,7 +59,7 @@ const ABOUT: [&str; 6] = [
 ];
 
 struct Bench<'r> {
-    word: &'static str,
+    direction: Direction,
     ground: Ground,
     scale: Scale,
     report: &'r mut Report,
@@ -69,19 +67,19 @@ struct Bench<'r> {
 
 impl Bench<'_> {
     fn name(&self, what: &str) -> String {
-        format!("{}_{what}", self.word)
+        format!("{}_{what}", self.direction.word())
     }
 
     fn figure(&mut self, what: &str, value: f64, unit: Unit) {
         self.report.figure(self.name(what), value, unit);
     }
 
-    async fn measure(&mut self, direction: Direction) {
+    async fn measure(&mut self) {
         let tunnels = bring_up(self.ground.devices.len(), &self.ground.devices).await;
         let (other, stalling) = tunnels.split_first().expect("one at least");
         self.beside("before", &stalling[0], other).await;
         let before = resident_kib(self.ground.gateway());
-        let (system, name) = match direction {
+        let (system, name) = match self.direction {
             Direction::Up => (&self.ground.unread, UNREAD),
             Direction::Down => (&self.ground.endless, ENDLESS),
         };
@@ -90,12 +88,12 @@ impl Bench<'_> {
         #[expect(clippy::cast_precision_loss, reason = "thousands")]
         let count = flows.len() as f64;
         self.figure("flows", count, Unit::Count);
-        if direction == Direction::Up {
+        if self.direction == Direction::Up {
             let each = (resident_kib(self.ground.gateway()) - before) / count;
             self.figure("gateway_open", each, Unit::Kibibytes);
         }
-        let mut stall = Stall::start(flows, direction);
-        let moved = match direction {
+        let mut stall = Stall::start(flows, self.direction);
+        let moved = match self.direction {
             Direction::Up => Arc::clone(&stall.moved),
             Direction::Down => Arc::clone(&self.ground.endless_moved),
         };
@@ -103,10 +101,7 @@ impl Bench<'_> {
         let moved = until_still(&moved).await as f64 / 1024.0;
         self.figure("moved", moved / count, Unit::Kibibytes);
         let (name, held) = (self.name("gateway"), (resident_kib(self.ground.gateway()) - before) / count);
-        match self.scale {
-            Scale::Full => self.report.aimed(name, held, Unit::Kibibytes, Aim::AtMost(FLOW_KIB_MAX)),
-            Scale::Tiny => self.report.figure(name, held, Unit::Kibibytes),
-        }
+        self.report.aimed_at(self.scale, name, held, Unit::Kibibytes, Aim::AtMost(FLOW_KIB_MAX));
         if let Some(held) = kernel_kib(port).await {
             self.figure("kernel", held / count, Unit::Kibibytes);
         }

@@ -24,6 +24,19 @@ pub(super) enum Direction {
     Down,
 }
 
+impl Direction {
+    /// Both.
+    pub(super) const BOTH: [Self; 2] = [Self::Up, Self::Down];
+
+    /// Its word in figures' names.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+}
+
 /// What one run showed.
 #[derive(Debug, Clone, Copy)]
 struct Run {
@@ -44,7 +57,7 @@ pub async fn run(scale: Scale) -> Report {
     report.note("Device and system share one process; with the gateway, all share this machine's processors.");
     report.note("Median of the runs; direct and tunnel by turns. CPU: the gateway process, kernel time included.");
     for flows in [1, 4] {
-        for direction in [Direction::Up, Direction::Down] {
+        for direction in Direction::BOTH {
             let (mut direct, mut tunnel) = (Vec::new(), Vec::new());
             for _ in 0..scale.pick(3, 1) {
                 direct.push(one(&site, Way::Direct(site.bulk.address), direction, flows, lasting).await);
@@ -57,10 +70,7 @@ pub async fn run(scale: Scale) -> Report {
 }
 
 fn add(report: &mut Report, direction: Direction, flows: usize, direct: &[Run], tunnel: &[Run]) {
-    let word = match direction {
-        Direction::Up => "up",
-        Direction::Down => "down",
-    };
+    let word = direction.word();
     let plural = if flows == 1 { "" } else { "s" };
     let name = |what: &str| format!("{word}_{flows}_flow{plural}_{what}");
     let rate = |runs: &[Run]| median(runs.iter().map(|run| run.gbit_s).collect());

@@ -11,7 +11,7 @@ use super::hosts::{Hosts, NUMBERS};
 use super::recipes;
 use crate::agent::EnrolledAgent;
 use crate::bench::process_figures::{cpu_time, resident_kib};
-use crate::process::{Running, program};
+use crate::process::{Running, children, program};
 use crate::world::World;
 
 /// One way from the client to the server.
@@ -245,13 +245,7 @@ fn end(processes: &[u32]) {
 
 /// A process and all that descend from it.
 fn tree(process: u32) -> Vec<u32> {
-    let mut found = vec![process];
-    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
-    for task in tasks {
-        let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
-        found.extend(children.split_whitespace().filter_map(|child| child.parse().ok()).flat_map(tree));
-    }
-    found
+    std::iter::once(process).chain(children(process).into_iter().flat_map(tree)).collect()
 }
 
 /// A program of others by name.

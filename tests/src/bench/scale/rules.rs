@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hitotsu_policy::bench::{Figures, Size, run as ask};
 
+use super::column::Column;
 use super::ground::Ground;
 use super::loads;
 use crate::bench::Scale;
@@ -32,27 +33,25 @@ pub(super) async fn measure(scale: Scale) -> Grid {
     let ground = Ground::start(scale.pick(10, 2)).await;
     let tunnels = Arc::from(bring_up(ground.devices.len(), &ground.devices).await);
     let live = loads::open(&ground, &tunnels, scale.pick(1_000, 4)).await;
-    for (column, size) in sizes.iter().enumerate() {
+    for (number, size) in sizes.iter().enumerate() {
         eprintln!("scale: {size} rules ...");
+        let mut column = Column { grid: &mut grid, number, scale };
         ground.world.write_bundle(&files(&ground, *size, scale.pick(PEOPLE, 20)));
         let begun = Instant::now();
         admin(&ground.world, "/v1/policy/reload", "{}").await;
-        grid.add(column, "reload", begun.elapsed().as_secs_f64() * 1e3, Unit::Milliseconds);
+        column.add("reload", begun.elapsed().as_secs_f64() * 1e3, Unit::Milliseconds);
         let before = Histogram::read(ground.world.metrics, ADMISSION).await;
         for _ in 0..scale.pick(3, 1) {
-            let lasting = scale.pick(Duration::from_millis(1000), Duration::from_millis(30));
-            let shown = loads::new_flows(&ground, &tunnels, lasting).await;
-            grid.add(column, "new_flows", shown.per_s, Unit::PerSecond);
-            grid.add(column, "new_flow_gateway", shown.gateway_s * 1e6, Unit::Microseconds);
+            column.new_flows(&ground, &tunnels).await;
         }
         let admission = Histogram::read(ground.world.metrics, ADMISSION).await.since(&before);
-        grid.add(column, "admission_p50", admission.percentile_us(50.0), Unit::Microseconds);
+        column.add("admission_p50", admission.percentile_us(50.0), Unit::Microseconds);
         let figures = decide(*size, scale).await;
         let value = |name| figures.value(name).expect("it was measured");
-        grid.add(column, "decide_p50", value("new_p50_us"), Unit::Microseconds);
-        grid.add(column, "decide_p99", value("new_p99_us"), Unit::Microseconds);
-        grid.add(column, "compile", value("compile_ms"), Unit::Milliseconds);
-        grid.add(column, "gateway", resident_kib(ground.gateway()), Unit::Kibibytes);
+        column.add("decide_p50", value("new_p50_us"), Unit::Microseconds);
+        column.add("decide_p99", value("new_p99_us"), Unit::Microseconds);
+        column.add("compile", value("compile_ms"), Unit::Milliseconds);
+        column.add("gateway", resident_kib(ground.gateway()), Unit::Kibibytes);
     }
     drop(live);
     grid
