@@ -119,6 +119,9 @@ pub const RECORDS_AT_ONCE_MAX: usize = 256;
 /// patience.
 pub const RECORDS_END_WAIT: Duration = Duration::from_secs(10);
 
+/// How long connections that were closed when the gateway stops may take to say so.
+pub const FAREWELL_WAIT: Duration = Duration::from_millis(500);
+
 /// How long what a session still has to say (why a flow was cut, a refusal) may take after its end; then the connection is
 /// closed. A peer that reads needs one round trip, one that does not read holds nothing open.
 pub const LAST_WORDS_WAIT: Duration = Duration::from_secs(1);

@@ -4,7 +4,6 @@
 use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use hitotsu_tunnel::fault::ListenError;
 use hitotsu_tunnel::listener::{Arrival, Listener, Seat};
@@ -16,10 +15,8 @@ use tokio_util::sync::CancellationToken;
 use super::ServeError;
 use crate::enrol::Enrolment;
 use crate::gateway::Gateway;
+use crate::limits::FAREWELL_WAIT;
 use crate::session;
-
-/// How long closed connections may take to say so.
-const FAREWELL: Duration = Duration::from_millis(500);
 
 /// As many as the machine has processors, and as connection ids have numbers for.
 pub(super) fn count() -> NonZeroU8 {
@@ -148,7 +145,7 @@ impl Worker {
             () = self.abort.cancelled() => {}
         }
         sessions.shutdown().await;
-        let _ = timeout(FAREWELL, listener.wait_idle()).await;
+        let _ = timeout(FAREWELL_WAIT, listener.wait_idle()).await;
     }
 
     fn serve(&self, arrival: Arrival, sessions: &mut JoinSet<()>) {

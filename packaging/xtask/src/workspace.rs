@@ -49,7 +49,7 @@ impl Workspace {
 
     /// A program of ours, as built with the profile `release`.
     pub(crate) fn release_program(&self, name: &str) -> PathBuf {
-        self.target.join("release").join(name)
+        self.built_with("release", name)
     }
 
     /// A program of ours, as built with a profile of its own name.

@@ -211,15 +211,21 @@ mod tests {
         assert_eq!(machine.value(&collector, ClaimName::AgentIntact), ClaimValue::Bool(false));
     }
 
+    /// Makes the kept hash a wrong one, and says where it is kept.
+    fn falsify_kept(machine: &Fixture) -> PathBuf {
+        let kept = machine.full("/state").join(HASHED);
+        let mut hashed: Hashed = serde_json::from_slice(&fs::read(&kept).expect("kept")).expect("json");
+        hashed.sha256 = "0".repeat(64);
+        fs::write(&kept, serde_json::to_vec(&hashed).expect("json")).expect("written");
+        kept
+    }
+
     #[test]
     fn the_hash_is_kept_over_a_restart_for_the_very_file_only() {
         let machine = installed();
         assert_eq!(value(&machine), ClaimValue::Bool(true));
         // Shows that the kept hash is what is asked, and not the content.
-        let kept = machine.full("/state").join(HASHED);
-        let mut hashed: Hashed = serde_json::from_slice(&fs::read(&kept).expect("kept")).expect("json");
-        hashed.sha256 = "0".repeat(64);
-        fs::write(&kept, serde_json::to_vec(&hashed).expect("json")).expect("written");
+        falsify_kept(&machine);
         assert_eq!(value(&machine), ClaimValue::Bool(false));
         let machine = machine.file(PROGRAM, "program");
         fs::set_permissions(machine.full(PROGRAM), Permissions::from_mode(0o755)).expect("chmod");
@@ -230,10 +236,7 @@ mod tests {
     fn a_kept_hash_that_others_can_write_is_not_believed() {
         let machine = installed();
         assert_eq!(value(&machine), ClaimValue::Bool(true));
-        let kept = machine.full("/state").join(HASHED);
-        let mut hashed: Hashed = serde_json::from_slice(&fs::read(&kept).expect("kept")).expect("json");
-        hashed.sha256 = "0".repeat(64);
-        fs::write(&kept, serde_json::to_vec(&hashed).expect("json")).expect("written");
+        let kept = falsify_kept(&machine);
         fs::set_permissions(&kept, Permissions::from_mode(0o666)).expect("chmod");
         assert_eq!(value(&machine), ClaimValue::Bool(true));
     }
