@@ -19,8 +19,12 @@ pub(crate) fn server_transport() -> Arc<TransportConfig> {
     let mut config = common_transport();
     config
         .max_concurrent_bidi_streams(VarInt::from_u32(limits::UNTRUSTED_STREAMS))
-        // Cannot be raised later. The connection's window can, and bounds all streams together.
+        // Cannot be raised later, but grows. The connection's window bounds all streams together.
         .stream_receive_window(VarInt::from_u32(limits::GATEWAY_STREAM_WINDOW))
+        .stream_receive_window_growth(
+            VarInt::from_u32(limits::GATEWAY_STREAM_WINDOW_MAX),
+            limits::GATEWAY_WINDOW_GROWTH.into(),
+        )
         .receive_window(VarInt::from_u32(limits::UNTRUSTED_WINDOW));
     Arc::new(config)
 }
@@ -32,7 +36,7 @@ pub(crate) fn client_transport(mtu_at_first: u16) -> Arc<TransportConfig> {
         .initial_mtu(mtu_at_first)
         .max_concurrent_bidi_streams(VarInt::from_u32(0))
         .stream_receive_window(VarInt::from_u32(limits::AGENT_STREAM_WINDOW))
-        .receive_window(window(AGENT_FLOWS_AT_FIRST, limits::AGENT_STREAM_WINDOW))
+        .receive_window(window(AGENT_FLOWS_AT_FIRST, limits::AGENT_STREAM_WINDOW, 0))
         .keep_alive_interval(Some(limits::KEEP_ALIVE));
     Arc::new(config)
 }
@@ -40,9 +44,10 @@ pub(crate) fn client_transport(mtu_at_first: u16) -> Arc<TransportConfig> {
 /// Flows that the agent's connection window allows for at first; it grows as flows are opened.
 pub(crate) const AGENT_FLOWS_AT_FIRST: u32 = 32;
 
-/// The connection window for so many streams of a trusted peer. INVARIANT (window): all of them together cannot use it up.
-pub(crate) fn window(streams: u32, stream_window: u32) -> VarInt {
-    VarInt::from_u64(u64::from(streams) * u64::from(stream_window)).unwrap_or(VarInt::MAX)
+/// The connection window for so many streams of a trusted peer, which may grow by so much together. INVARIANT (window): all
+/// of them together cannot use it up.
+pub(crate) fn window(streams: u32, stream_window: u32, growth: u32) -> VarInt {
+    VarInt::from_u64(u64::from(streams) * u64::from(stream_window) + u64::from(growth)).unwrap_or(VarInt::MAX)
 }
 
 fn common_transport() -> TransportConfig {

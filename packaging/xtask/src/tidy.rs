@@ -4,6 +4,7 @@ mod documents;
 mod layers;
 mod messages;
 mod sources;
+mod third_party;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -76,7 +77,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode, Trouble> {
 /// The tree cannot be read.
 pub(crate) fn check(workspace: &Workspace) -> Result<Outcome, Trouble> {
     let files = text_files(workspace)?;
+    let (theirs, files): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.below(third_party::FOLDER));
     let mut findings = layers::check(workspace)?;
+    findings.extend(third_party::check(workspace.root(), &theirs));
     findings.extend(sources::check(&files));
     findings.extend(messages::check(&files));
     findings.extend(documents::check(&files));

@@ -40,7 +40,7 @@ async fn serve(
 ) -> Closed {
     let (streams, stream_window, window) = match standing {
         Standing::Trusted => {
-            let (streams, window) = (limits::H2_STREAMS_MAX, limits::GATEWAY_STREAM_WINDOW);
+            let (streams, window) = (limits::H2_STREAMS_MAX, limits::H2_GATEWAY_STREAM_WINDOW);
             (streams, window, window * streams)
         }
         Standing::Refused => (limits::UNTRUSTED_STREAMS, limits::UNTRUSTED_WINDOW, limits::UNTRUSTED_WINDOW),

@@ -81,7 +81,8 @@ async fn accept(shared: Arc<Shared>, exchanges: mpsc::Sender<Box<Exchange>>, mut
 impl Credit {
     /// Permits so many streams, and before them the connection window for all of them.
     fn grant(shared: &Shared, streams: u32) -> Self {
-        shared.quic.set_receive_window(endpoint::window(streams, limits::GATEWAY_STREAM_WINDOW));
+        let (each, growth) = (limits::GATEWAY_STREAM_WINDOW, limits::GATEWAY_WINDOW_GROWTH);
+        shared.quic.set_receive_window(endpoint::window(streams, each, growth));
         shared.quic.set_max_concurrent_bi_streams(VarInt::from_u32(streams));
         Self::Growing(streams)
     }

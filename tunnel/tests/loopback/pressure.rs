@@ -31,6 +31,14 @@ async fn control(client: &ClientConnection, server: &Judged) {
     answer.unwrap();
 }
 
+/// What a stream of this transport may hold that nobody reads.
+fn window(preference: Preference) -> u64 {
+    u64::from(match preference {
+        Preference::Http2Only => limits::H2_GATEWAY_STREAM_WINDOW,
+        Preference::QuicOnly | Preference::QuicFirst | Preference::Both => limits::GATEWAY_STREAM_WINDOW,
+    })
+}
+
 /// Octets of memory that this process really uses.
 fn resident() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
@@ -52,7 +60,7 @@ async fn a_slow_reader_of_small_frames_keeps_memory_flat(preference: Preference)
         }
     });
     // The first window's worth, and all that it makes the allocator keep.
-    while taken.load(Ordering::SeqCst) < u64::from(limits::GATEWAY_STREAM_WINDOW) / 2 {
+    while taken.load(Ordering::SeqCst) < window(preference) / 2 {
         control(&client, &server).await;
     }
     let before = resident();
@@ -66,7 +74,7 @@ async fn a_slow_reader_of_small_frames_keeps_memory_flat(preference: Preference)
         // A frame may be read before its sender has counted it.
         let held = taken.load(Ordering::SeqCst).saturating_sub(read);
         // The window counts frame headers too; beyond it there is one batch here and what waits in the sender.
-        let bound = u64::from(limits::GATEWAY_STREAM_WINDOW) + 2 * limits::BATCH_OCTETS_MAX as u64;
+        let bound = window(preference) + 2 * limits::BATCH_OCTETS_MAX as u64;
         assert!(held <= bound, "{held} octets were taken from the sender and not read");
     }
 
@@ -92,7 +100,7 @@ async fn fifty_stalled_uploads_delay_neither_control_nor_keystrokes(preference: 
         });
         stalled.push((upload, recv, ends));
     }
-    while taken.load(Ordering::SeqCst) < 50 * (u64::from(limits::GATEWAY_STREAM_WINDOW) - 32 * 1024) {
+    while taken.load(Ordering::SeqCst) < 50 * (window(preference) - 16 * 1024) {
         control(&client, &server).await;
     }
 
@@ -107,7 +115,7 @@ async fn fifty_stalled_uploads_delay_neither_control_nor_keystrokes(preference: 
     };
 
     tokio::time::timeout(Duration::from_secs(2), unaffected).await.expect("the stalled uploads hold the others up");
-    assert!(taken.load(Ordering::SeqCst) <= 50 * (u64::from(limits::GATEWAY_STREAM_WINDOW) + 16 * 1024));
+    assert!(taken.load(Ordering::SeqCst) <= 50 * (window(preference) + 16 * 1024));
     for (upload, ..) in stalled {
         upload.abort();
     }
