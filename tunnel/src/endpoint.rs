@@ -36,7 +36,11 @@ pub(crate) fn client_transport(mtu_at_first: u16) -> Arc<TransportConfig> {
         .initial_mtu(mtu_at_first)
         .max_concurrent_bidi_streams(VarInt::from_u32(0))
         .stream_receive_window(VarInt::from_u32(limits::AGENT_STREAM_WINDOW))
-        .receive_window(window(AGENT_FLOWS_AT_FIRST, limits::AGENT_STREAM_WINDOW, 0))
+        .stream_receive_window_growth(
+            VarInt::from_u32(limits::AGENT_STREAM_WINDOW_MAX),
+            limits::AGENT_WINDOW_GROWTH.into(),
+        )
+        .receive_window(window(AGENT_FLOWS_AT_FIRST, limits::AGENT_STREAM_WINDOW, limits::AGENT_WINDOW_GROWTH))
         .keep_alive_interval(Some(limits::KEEP_ALIVE));
     Arc::new(config)
 }

@@ -22,8 +22,18 @@ pub const GATEWAY_WINDOW_GROWTH: u32 = 8 * 1024 * 1024;
 /// What [`GATEWAY_STREAM_WINDOW`] is on HTTP/2, where it cannot grow: 70 Mbit/s of upload per flow at 30 ms.
 pub const H2_GATEWAY_STREAM_WINDOW: u32 = 256 * 1024;
 
-/// The same for the agent, which has one connection instead of thousands: 280 Mbit/s of download per flow at 30 ms.
-pub const AGENT_STREAM_WINDOW: u32 = 1024 * 1024;
+/// What a gateway may send at first on one stream before the agent's user has taken it. Wide windows that are not needed are a
+/// queue before whoever types: eight downloads with 1 MiB each made an octet wait 26 ms (measured).
+pub const AGENT_STREAM_WINDOW: u32 = 128 * 1024;
+
+/// The same for a stream that is drained as fast as it comes: what the gateway has under way on the whole connection.
+pub const AGENT_STREAM_WINDOW_MAX: u32 = 8 * 1024 * 1024;
+
+/// Octets by which the windows of the agent's streams grow together: it has one connection instead of thousands.
+pub const AGENT_WINDOW_GROWTH: u32 = 32 * 1024 * 1024;
+
+/// What [`AGENT_STREAM_WINDOW`] is on HTTP/2, where it cannot grow: 280 Mbit/s of download per flow at 30 ms.
+pub const H2_AGENT_STREAM_WINDOW: u32 = 1024 * 1024;
 
 /// Octets that a peer may send unread on its whole connection before its holder is judged, and for good where the holder is
 /// refused: HTTP/2's connection window cannot be smaller (RFC 9113 §6.9.2). A first flight is 15 KiB, so a tunnel that is

@@ -39,8 +39,8 @@ impl Client {
     pub(crate) async fn new(stream: TlsStream<TcpStream>, link: Arc<Link>) -> Result<Self, Closed> {
         let (sender, connection) = h2::client::Builder::new()
             .enable_push(false)
-            .initial_window_size(limits::AGENT_STREAM_WINDOW)
-            .initial_connection_window_size(limits::AGENT_STREAM_WINDOW * limits::H2_STREAMS_MAX)
+            .initial_window_size(limits::H2_AGENT_STREAM_WINDOW)
+            .initial_connection_window_size(limits::H2_AGENT_STREAM_WINDOW * limits::H2_STREAMS_MAX)
             .max_frame_size(limits::H2_FRAME_OCTETS_MAX)
             .max_header_list_size(hitotsu_proto::limits::FIELD_SECTION_BYTES_MAX as u32)
             .max_send_buffer_size(limits::H2_SEND_OCTETS_MAX)

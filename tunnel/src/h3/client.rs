@@ -71,7 +71,8 @@ impl Client {
         let open = u32::try_from(open).unwrap_or(u32::MAX).min(limits::STREAMS_MAX);
         let open = open.next_power_of_two().min(limits::STREAMS_MAX);
         if self.windows.fetch_max(open, Ordering::Relaxed) < open {
-            self.shared.quic.set_receive_window(endpoint::window(open, limits::AGENT_STREAM_WINDOW, 0));
+            let (each, growth) = (limits::AGENT_STREAM_WINDOW, limits::AGENT_WINDOW_GROWTH);
+            self.shared.quic.set_receive_window(endpoint::window(open, each, growth));
         }
     }
 }
