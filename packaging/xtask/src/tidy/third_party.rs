@@ -1,8 +1,10 @@
 //! Crates that we had to change are what their authors published, with our patches and nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use sha2::{Digest, Sha256};
 
 use super::{Finding, TextFile};
 
@@ -10,29 +12,22 @@ use super::{Finding, TextFile};
 pub(super) const FOLDER: &str = "third_party";
 const PATCHES: &str = "third_party/patches";
 
-/// What Cargo adds to a download.
-const ADDED_BY_CARGO: &[&str] = &[".cargo-ok", ".cargo_vcs_info.json", "Cargo.lock"];
-
 /// What stands at the top of each patch.
 const TOP_OF_A_PATCH: [&str; 2] = ["Reason: ", "Exit: "];
 
-/// Checks every crate whose published form is on this machine, and the top of every patch.
+/// Checks every crate, and the top of every patch.
 pub(super) fn check(root: &Path, files: &[TextFile]) -> Vec<Finding> {
     let patches: Vec<&TextFile> = files.iter().filter(|file| file.below(PATCHES)).collect();
     let mut findings: Vec<Finding> = patches.iter().flat_map(|patch| without_a_top(patch)).collect();
-    for (name, version) in crates(files) {
+    for name in crates(files) {
         let folder = Path::new(FOLDER).join(&name);
         let own: Vec<PathBuf> =
             patches.iter().filter(|patch| is_of(patch, &name)).map(|patch| root.join(&patch.path)).collect();
-        if let Some(published) = downloaded(&format!("{name}-{version}")) {
-            let differing = differing(&published, &own, &root.join(&folder));
-            findings.extend(
-                differing
-                    .unwrap_or_else(|why| vec![(PathBuf::new(), why)])
-                    .into_iter()
-                    .map(|(path, what)| Finding::at(&folder.join(path), 0, what)),
-            );
-        }
+        let sums = Path::new(FOLDER).join(format!("{name}.sha256"));
+        let published = files.iter().find(|file| file.path == sums).map(published).unwrap_or_default();
+        let differing = differing(&published, &own, &root.join(&folder));
+        let differing = differing.unwrap_or_else(|why| vec![(PathBuf::new(), why)]);
+        findings.extend(differing.into_iter().map(|(path, what)| Finding::at(&folder.join(path), 0, what)));
     }
     findings
 }
@@ -43,14 +38,21 @@ fn without_a_top(patch: &TextFile) -> Vec<Finding> {
     missing.map(|word| Finding::at(&patch.path, 0, format!("a patch says `{}` at its top", word.trim()))).collect()
 }
 
-/// Name and version of each.
-fn crates(files: &[TextFile]) -> Vec<(String, String)> {
-    let manifests = files.iter().filter(|file| file.below(FOLDER) && file.path.ends_with("Cargo.toml"));
-    let field = |file: &TextFile, name: &str| {
-        let prefix = format!("{name} = \"");
-        file.lines().find_map(|(_, line)| line.strip_prefix(&prefix)?.strip_suffix('"').map(str::to_owned))
+/// The name of each.
+fn crates(files: &[TextFile]) -> Vec<String> {
+    let folders = files.iter().filter_map(|file| file.path.strip_prefix(FOLDER).ok()?.parent()?.to_str());
+    let manifest =
+        |folder: &&str| files.iter().any(|file| file.path == Path::new(FOLDER).join(folder).join("Cargo.toml"));
+    folders.filter(manifest).map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The sum of each file as it was published: lines as `sha256sum` writes them.
+fn published(file: &TextFile) -> BTreeMap<PathBuf, String> {
+    let line = |(_, line): (usize, &str)| {
+        let (sum, path) = line.split_once("  ")?;
+        Some((PathBuf::from(path), sum.to_owned()))
     };
-    manifests.filter_map(|file| Some((field(file, "name")?, field(file, "version")?))).collect()
+    file.lines().filter_map(line).collect()
 }
 
 fn is_of(patch: &TextFile, name: &str) -> bool {
@@ -58,43 +60,23 @@ fn is_of(patch: &TextFile, name: &str) -> bool {
     file.strip_prefix(name).is_some_and(|rest| rest.starts_with("-0"))
 }
 
-/// The published folder, where Cargo has downloaded it.
-fn downloaded(folder: &str) -> Option<PathBuf> {
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")))?;
-    let registries = std::fs::read_dir(home.join("registry/src")).ok()?;
-    registries.flatten().map(|registry| registry.path().join(folder)).find(|folder| folder.is_dir())
-}
-
-/// Files that are not what the published ones with these patches are, and how.
-fn differing(published: &Path, patches: &[PathBuf], ours: &Path) -> Result<Vec<(PathBuf, String)>, String> {
-    let work = std::env::temp_dir().join(format!("xtask-third-party-{}", std::process::id()));
-    let outcome = patched(published, patches, &work).and_then(|()| compare(&work, ours));
-    let _ = std::fs::remove_dir_all(&work);
-    outcome
-}
-
-fn patched(published: &Path, patches: &[PathBuf], work: &Path) -> Result<(), String> {
-    for path in below(published)? {
-        let to = work.join(&path);
-        let copied = to.parent().map_or(Ok(()), std::fs::create_dir_all);
-        copied.and_then(|()| std::fs::copy(published.join(&path), &to)).map_err(|error| error.to_string())?;
+/// Files that are not what was published once the patches are taken back, and how.
+fn differing(
+    published: &BTreeMap<PathBuf, String>,
+    patches: &[PathBuf],
+    ours: &Path,
+) -> Result<Vec<(PathBuf, String)>, String> {
+    let work = tempfile::tempdir().map_err(|error| error.to_string())?;
+    take_back(patches, ours, work.path())?;
+    let mut sums = BTreeMap::new();
+    for path in below(work.path())? {
+        let octets = std::fs::read(work.path().join(&path)).map_err(|error| error.to_string())?;
+        let sum: String = Sha256::digest(&octets).iter().map(|octet| format!("{octet:02x}")).collect();
+        sums.insert(path, sum);
     }
-    for patch in patches {
-        let applied = Command::new("git").current_dir(work).arg("apply").arg(patch).output();
-        let applied = applied.map_err(|error| format!("`git` cannot be run: {error}"))?;
-        if !applied.status.success() {
-            let why = String::from_utf8_lossy(&applied.stderr);
-            return Err(format!("`{}` does not fit: {}", patch.display(), why.trim()));
-        }
-    }
-    Ok(())
-}
-
-fn compare(theirs: &Path, ours: &Path) -> Result<Vec<(PathBuf, String)>, String> {
-    let all: BTreeSet<PathBuf> = below(theirs)?.into_iter().chain(below(ours)?).collect();
+    let all: BTreeSet<&PathBuf> = published.keys().chain(sums.keys()).collect();
     let differs = |path: &PathBuf| {
-        let what = match (std::fs::read(theirs.join(path)).ok(), std::fs::read(ours.join(path)).ok()) {
+        let what = match (published.get(path), sums.get(path)) {
             (Some(theirs), Some(ours)) if theirs == ours => return None,
             (Some(_), Some(_)) => "it is changed beyond the patches",
             (Some(_), None) => "it is published, and missing here",
@@ -102,7 +84,25 @@ fn compare(theirs: &Path, ours: &Path) -> Result<Vec<(PathBuf, String)>, String>
         };
         Some((path.clone(), what.to_owned()))
     };
-    Ok(all.iter().filter_map(differs).collect())
+    Ok(all.into_iter().filter_map(differs).collect())
+}
+
+/// Our folder without the patches, the newest taken back first.
+fn take_back(patches: &[PathBuf], ours: &Path, work: &Path) -> Result<(), String> {
+    for path in below(ours)? {
+        let to = work.join(&path);
+        let copied = to.parent().map_or(Ok(()), std::fs::create_dir_all);
+        copied.and_then(|()| std::fs::copy(ours.join(&path), &to)).map_err(|error| error.to_string())?;
+    }
+    for patch in patches.iter().rev() {
+        let applied = Command::new("git").current_dir(work).args(["apply", "--reverse"]).arg(patch).output();
+        let applied = applied.map_err(|error| format!("`git` cannot be run: {error}"))?;
+        if !applied.status.success() {
+            let why = String::from_utf8_lossy(&applied.stderr);
+            return Err(format!("`{}` does not fit: {}", patch.display(), why.trim()));
+        }
+    }
+    Ok(())
 }
 
 /// Every file below a folder, without the folder's own path.
@@ -115,7 +115,7 @@ fn below(folder: &Path) -> Result<Vec<PathBuf>, String> {
             let path = inside.join(entry.file_name());
             if entry.path().is_dir() {
                 folders.push(path);
-            } else if !ADDED_BY_CARGO.iter().any(|added| path == Path::new(added)) {
+            } else {
                 files.push(path);
             }
         }
@@ -131,29 +131,37 @@ mod tests {
 
     #[test]
     fn a_crate_is_what_was_published_with_its_patches() {
-        let dir = std::env::temp_dir().join(format!("xtask-third-party-test-{}", std::process::id()));
+        let dir = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| {
-            let path = dir.join(path);
+            let path = dir.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         };
-        write("published/src/lib.rs", "one\n");
-        write("published/LICENSE", "free\n");
-        write("published/.cargo-ok", "");
+        let sum = |text: &str| Sha256::digest(text).iter().map(|octet| format!("{octet:02x}")).collect::<String>();
+        let text = format!("{}  src/lib.rs\n{}  LICENSE\n", sum("one\n"), sum("free\n"));
+        let published = published(&TextFile { path: "third_party/a.sha256".into(), text });
         write("1.patch", PATCH);
         write("ours/src/lib.rs", "two\n");
         write("ours/LICENSE", "free\n");
-        let found = || differing(&dir.join("published"), &[dir.join("1.patch")], &dir.join("ours"));
+        let found = || differing(&published, &[dir.path().join("1.patch")], &dir.path().join("ours"));
 
         assert_eq!(found(), Ok(Vec::new()));
-        write("ours/src/lib.rs", "three\n");
+        write("ours/LICENSE", "dear\n");
         write("ours/src/more.rs", "");
-        std::fs::remove_file(dir.join("ours/LICENSE")).unwrap();
         let paths: Vec<PathBuf> = found().unwrap().into_iter().map(|(path, _)| path).collect();
-        assert_eq!(paths, ["LICENSE", "src/lib.rs", "src/more.rs"].map(PathBuf::from));
-        write("published/src/lib.rs", "other\n");
+        assert_eq!(paths, ["LICENSE", "src/more.rs"].map(PathBuf::from));
+        write("ours/src/lib.rs", "three\n");
         assert!(found().unwrap_err().contains("does not fit"));
-        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_crate_without_the_sums_of_what_was_published_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("third_party/a")).unwrap();
+        std::fs::write(dir.path().join("third_party/a/Cargo.toml"), "").unwrap();
+        let manifest = TextFile { path: "third_party/a/Cargo.toml".into(), text: String::new() };
+        let findings = check(dir.path(), &[manifest]);
+        assert_eq!(findings.len(), 1);
     }
 
     #[test]

@@ -121,9 +121,10 @@ impl TransportConfig {
     /// Lets the windows of streams grow while the application drains them
     ///
     /// A stream whose window is drained in less than two of the shortest round trips limits the
-    /// peer, so its window is doubled, up to `max`. All streams of a connection together grow by
-    /// no more than `total` bytes, and no stream takes more than half of what is left of that.
-    /// `receive_window` should exceed what all streams may hold without growth by `total`.
+    /// peer, so its window is doubled, up to `max`, once some hundred kilobytes of it were read. All
+    /// streams of a connection together grow by no more than `total` bytes, and no stream takes
+    /// more than half of what is left of that. `receive_window` should exceed what all streams may
+    /// hold without growth by `total`.
     ///
     /// By default, windows do not grow.
     pub fn stream_receive_window_growth(&mut self, max: VarInt, total: u64) -> &mut Self {

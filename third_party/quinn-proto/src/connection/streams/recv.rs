@@ -13,6 +13,10 @@ use crate::{Duration, Instant, TransportError, VarInt, frame};
 /// On shorter paths, what limits a peer is when the endpoints get their turn, not the path
 const GROWTH_RTT_MIN: Duration = Duration::from_micros(500);
 
+/// A window does not grow before so many bytes were read. Buffers between the application and whoever
+/// it serves take some at once: that alone is no sign that somebody reads
+const GROWTH_AFTER: u64 = 192 * 1024;
+
 #[derive(Debug, Default)]
 pub(super) struct Recv {
     // NB: when adding or removing fields, remember to update `reinit`.
@@ -151,7 +155,7 @@ impl Recv {
         let rtt = rtt.max(GROWTH_RTT_MIN);
         let round_trips = now.saturating_duration_since(since).as_secs_f64() / rtt.as_secs_f64();
         let windows = drained as f64 / self.window as f64;
-        if round_trips >= 2.0 * windows {
+        if round_trips >= 2.0 * windows || read < GROWTH_AFTER {
             return 0;
         }
         let more = self
@@ -589,7 +593,7 @@ mod tests {
     #[test]
     fn drained_window_grows_within_bounds() {
         const WINDOW: u64 = 1000;
-        const MAX: u64 = 4000;
+        const MAX: u64 = 4 * WINDOW;
         const RTT: Duration = Duration::from_millis(10);
         let mut s = Recv::new(WINDOW);
         let mut now = Instant::now();
@@ -611,13 +615,18 @@ mod tests {
         };
 
         assert_eq!(s.grow(now, RTT, MAX, 10_000), 0, "the first epoch begins");
+        while s.assembler.bytes_read() + 2 * WINDOW < GROWTH_AFTER {
+            drain(&mut s, WINDOW);
+            now += RTT;
+            assert_eq!(s.grow(now, RTT, MAX, 10_000), 0, "buffers may have taken it");
+        }
         drain(&mut s, WINDOW);
         now += 5 * RTT;
         assert_eq!(s.grow(now, RTT, MAX, 10_000), 0, "it does not limit the peer");
         drain(&mut s, WINDOW / 2);
         now += RTT / 2;
         assert_eq!(s.grow(now, RTT, MAX, 10_000), 0, "too little to tell");
-        drain(&mut s, WINDOW / 2);
+        drain(&mut s, WINDOW);
         now += RTT / 2;
         assert_eq!(s.grow(now, RTT, MAX, 10_000), WINDOW);
         assert_eq!(s.max_stream_data().0, s.assembler.bytes_read() + 2 * WINDOW);
