@@ -25,6 +25,8 @@ pub enum Peer {
     Ssh,
     /// HAProxy on both sides, mutual TLS.
     Haproxy,
+    /// HAProxy on both sides and nothing between them: what two hops cost that neither encrypt nor decide. A floor, no choice.
+    TwoHops,
     /// stunnel on both sides, mutual TLS.
     Stunnel,
     /// OpenVPN over UDP, AES-256-GCM.
@@ -35,8 +37,16 @@ pub enum Peer {
 
 impl Peer {
     /// All, in the order in which they take turns.
-    pub const ALL: [Self; 7] =
-        [Self::Direct, Self::Hitotsu, Self::Ssh, Self::Haproxy, Self::Stunnel, Self::Openvpn, Self::WireguardGo];
+    pub const ALL: [Self; 8] = [
+        Self::Direct,
+        Self::TwoHops,
+        Self::Hitotsu,
+        Self::Ssh,
+        Self::Haproxy,
+        Self::Stunnel,
+        Self::Openvpn,
+        Self::WireguardGo,
+    ];
 
     /// Its name in figures.
     #[must_use]
@@ -46,6 +56,7 @@ impl Peer {
             Self::Hitotsu => "hitotsu",
             Self::Ssh => "ssh",
             Self::Haproxy => "haproxy",
+            Self::TwoHops => "two_hops",
             Self::Stunnel => "stunnel",
             Self::Openvpn => "openvpn",
             Self::WireguardGo => "wireguard_go",
@@ -58,6 +69,7 @@ impl Peer {
             Self::Direct | Self::Hitotsu => &[],
             Self::Ssh => &["ssh", "sshd", "ssh-keygen"],
             Self::Haproxy => &["haproxy", "openssl"],
+            Self::TwoHops => &["haproxy"],
             Self::Stunnel => &["stunnel4", "openssl"],
             Self::Openvpn => &["openvpn", "openssl"],
             Self::WireguardGo => &["wireguard-go", "wg"],
@@ -75,7 +87,7 @@ impl Peer {
     pub fn carries_datagrams(self) -> bool {
         match self {
             Self::Direct | Self::Hitotsu | Self::Openvpn | Self::WireguardGo => true,
-            Self::Ssh | Self::Haproxy | Self::Stunnel => false,
+            Self::TwoHops | Self::Ssh | Self::Haproxy | Self::Stunnel => false,
         }
     }
 
@@ -83,7 +95,7 @@ impl Peer {
     fn is_routed(self) -> bool {
         match self {
             Self::Direct | Self::Openvpn | Self::WireguardGo => true,
-            Self::Hitotsu | Self::Ssh | Self::Haproxy | Self::Stunnel => false,
+            Self::Hitotsu | Self::TwoHops | Self::Ssh | Self::Haproxy | Self::Stunnel => false,
         }
     }
 

@@ -30,6 +30,7 @@ pub(super) async fn start_gateway(line: &mut Line, hosts: &Hosts, dir: &Path) ->
             certificates(host, dir).await?;
             line.gateway.push(haproxy(line, host, dir, Side::Gateway)?);
         }
+        Peer::TwoHops => line.gateway.push(haproxy(line, host, dir, Side::Gateway)?),
         Peer::Stunnel => {
             certificates(host, dir).await?;
             line.gateway.push(stunnel(line, host, dir, Side::Gateway)?);
@@ -69,7 +70,7 @@ pub(super) async fn start_client(line: &mut Line, hosts: &Hosts, dir: &Path) -> 
             command.arg(format!("root@{gateway}"));
             line.client.push(quietly(command, dir, "ssh"));
         }
-        Peer::Haproxy => line.client.push(haproxy(line, host, dir, Side::Client)?),
+        Peer::Haproxy | Peer::TwoHops => line.client.push(haproxy(line, host, dir, Side::Client)?),
         Peer::Stunnel => line.client.push(stunnel(line, host, dir, Side::Client)?),
         Peer::Openvpn => {
             let mut command = other(host, "openvpn");
@@ -184,7 +185,11 @@ fn haproxy(line: &Line, host: &Host, dir: &Path, side: Side) -> Result<Running, 
         "global\n nbthread 2\n maxconn 8000\ndefaults\n mode tcp\n timeout connect 5s\n timeout client 600s\n \
          timeout server 600s\n",
     );
-    let tls = format!("ssl crt {0}/{1}.both ca-file {0}/ca.pem verify required", text(dir), side.name());
+    let tls = if line.peer == Peer::TwoHops {
+        String::new()
+    } else {
+        format!("ssl crt {0}/{1}.both ca-file {0}/ca.pem verify required", text(dir), side.name())
+    };
     let (gateway, server, entry) = (line.peer.gateway(), line.peer.server(), line.peer.entry());
     for port in line.ports.tcp() {
         let (from, to) = match side {
