@@ -1,8 +1,8 @@
 //! Moves packets between a socket and its connections.
 //!
 //! One turn: take what was asked for, receive, fire timers, tell the users what happened, then send for every connection
-//! that may have something. The users hear before anything is sent, so that what they answer travels with the
-//! acknowledgements where they are quick.
+//! that may have something. Users who have something to hear get their turn before anything is sent, so that what they answer,
+//! and the credit for what they read, travel in one packet with the acknowledgements.
 
 use std::collections::VecDeque;
 use std::io;
@@ -48,6 +48,8 @@ pub(crate) struct Worker {
     buffers: Buffers,
     /// Turns in a row in which receiving failed.
     failures: u32,
+    /// Nothing was sent in the last turn, so that users who were told something could answer first.
+    put_off: bool,
     /// Connections to send for, each once.
     ready: VecDeque<Arc<Inner>>,
     /// Connections whose users have something to hear, each once.
@@ -80,6 +82,7 @@ impl Worker {
             before: None,
             buffers: Buffers::new(),
             failures: 0,
+            put_off: false,
             ready: VecDeque::new(),
             unheard: Vec::new(),
             sending: Sending::default(),
@@ -95,7 +98,11 @@ impl Worker {
         for connection in self.timers.due(now()) {
             self.fire(connection);
         }
-        self.tell();
+        let told = self.tell();
+        self.put_off = told && !self.put_off;
+        if self.put_off {
+            return Ok(true);
+        }
         more |= self.send(cx)?;
         Ok(more)
     }
@@ -229,14 +236,16 @@ impl Worker {
         }
     }
 
-    /// Tells the endpoint and the users what came and what fired.
-    fn tell(&mut self) {
+    /// Tells the endpoint and the users what came and what fired. True when somebody waited for it.
+    fn tell(&mut self) -> bool {
         for connection in self.unheard.drain(..) {
             let mut state = connection.lock();
             state.unheard = false;
             tell_of(&mut state, &self.shared, &mut self.timers, &mut self.woken);
         }
+        let told = !self.woken.is_empty();
         self.woken.drain(..).for_each(Waker::wake);
+        told
     }
 
     /// Sends for every connection that is ready. True when some have more.
