@@ -23,11 +23,11 @@ pub(crate) const RECEIVES_AT_ONCE: usize = 16;
 /// Octets of one received message: 64 datagrams that the kernel joined never exceed this.
 pub(crate) const RECEIVE_OCTETS: usize = 64 * 1024;
 
-/// Octets of a received message from which its buffer is lent instead of copied: half, so that what waits to be read holds at
-/// most twice its size.
+/// Octets of a received message from which its buffer is lent instead of copied. Smaller ones leave too much of it unused.
 pub(crate) const LENT_OCTETS_MIN: usize = RECEIVE_OCTETS / 2;
 
-/// Lent buffers that are waited for, 2 MiB. Beyond it the oldest is left to whoever still reads it.
+/// Buffers of one worker that are lent at once, 2 MiB. Beyond it octets are copied, and hold their own size: flows that stall
+/// keep what they hold for long.
 pub(crate) const LENT_MAX: usize = 32;
 
 /// Connections that wait for the application's decision. More are dropped unanswered; honest clients ask again.

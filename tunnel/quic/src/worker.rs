@@ -12,11 +12,10 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use bytes::BytesMut;
 use quinn_proto::{ConnectionError, ConnectionHandle, DatagramEvent, EcnCodepoint, Transmit, TransportError};
 use quinn_udp::RecvMeta;
 
-use crate::buffers::Buffers;
+use crate::buffers::{Buffers, Message};
 use crate::connection::{Inner, State};
 use crate::endpoint::{Inbox, Routes, Shared, take_in};
 use crate::limits;
@@ -145,7 +144,7 @@ impl Worker {
         let mut more = false;
         let handed_on = self.steering.as_ref().map(|steering| steering.take(cx.waker())).unwrap_or_default();
         for (meta, octets) in handed_on {
-            self.take_message(&meta, BytesMut::from(&*octets), now());
+            self.take_message(&meta, Message::Copied(&octets), now());
         }
         // Errors of the socket before do not matter any more.
         if let Some(before) = self.before.take()
@@ -176,16 +175,22 @@ impl Worker {
 
     /// Gives the number of messages, and whether there may be more; if not, the socket will wake us.
     fn receive_from(&mut self, cx: &mut Context<'_>, socket: &Socket) -> io::Result<(usize, bool)> {
+        let mut buffers = std::mem::take(&mut self.buffers);
+        let received = self.receive_into(&mut buffers, cx, socket);
+        self.buffers = buffers;
+        received
+    }
+
+    fn receive_into(&mut self, into: &mut Buffers, cx: &mut Context<'_>, socket: &Socket) -> io::Result<(usize, bool)> {
         let mut count = 0;
         for _ in 0..limits::RECEIVES_PER_TURN {
             let mut metas = [RecvMeta::default(); limits::RECEIVES_AT_ONCE];
-            match socket.poll_receive(cx, &mut self.buffers.slices(), &mut metas) {
+            match socket.poll_receive(cx, &mut into.slices(), &mut metas) {
                 Poll::Ready(Ok(messages)) => {
                     count += messages;
                     let time = now();
                     for (place, meta) in metas.iter().enumerate().take(messages) {
-                        let message = self.buffers.take(place, meta.len);
-                        self.take_message(meta, message, time);
+                        self.take_message(meta, into.take(place, meta.len), time);
                     }
                 }
                 Poll::Ready(Err(error)) => return Err(error),
@@ -195,12 +200,10 @@ impl Worker {
         Ok((count, true))
     }
 
-    /// One message: datagrams of one sender that the kernel joined.
-    fn take_message(&mut self, meta: &RecvMeta, mut rest: BytesMut, time: Instant) {
+    fn take_message(&mut self, meta: &RecvMeta, mut message: Message<'_>, time: Instant) {
         let shared = Arc::clone(&self.shared);
         let mut routes = shared.routes();
-        while !rest.is_empty() {
-            let datagram = rest.split_to(meta.stride.clamp(1, rest.len()));
+        while let Some(datagram) = message.next(meta.stride) {
             if self.steering.as_ref().is_some_and(|steering| steering.hand_on(meta, &datagram)) {
                 continue;
             }
