@@ -2,7 +2,7 @@
 //!
 //! - [`value`] and [`names`] are what expressions evaluate to.
 //! - [`evaluate`] means what Cedar means.
-//! - [`calendar`] is local time, and the instants at which it changes answers.
+//! - [`holidays`] are those of Japan; [`calendar`] is local time, and the instants at which it changes answers.
 //! - [`blame`] finds what would have had to be otherwise.
 //! - [`mod@print`] writes expressions for people.
 //!
@@ -13,6 +13,7 @@
 pub(crate) mod blame;
 pub(crate) mod calendar;
 pub(crate) mod evaluate;
+pub(crate) mod holidays;
 pub(crate) mod names;
 pub(crate) mod print;
 pub(crate) mod value;

@@ -30,6 +30,7 @@ use toml::de::DeValue;
 use crate::bundle::Bundle;
 use crate::bundle::settings::date;
 use crate::decision::{Action, Decision};
+use crate::engine::calendar::days_from_civil;
 use crate::engine::names::Names;
 use crate::source::{At, Source, Table, did_you_mean, integer};
 use crate::subject::{Approval, Subject};
@@ -313,17 +314,6 @@ pub fn instant(text: &str) -> Option<Timestamp> {
     }
     let seconds = days_from_civil(number) * 86_400 + hour * 3600 + minute * 60 + second;
     Some(Timestamp(seconds * 1000 - offset))
-}
-
-/// Days since 1970-01-01 of a day such as `20260401`: the reverse of `civil_from_days`.
-fn days_from_civil(date: i64) -> i64 {
-    let (year, month, day) = (date / 10_000, date / 100 % 100, date % 100);
-    let shifted_year = if month <= 2 { year - 1 } else { year };
-    let era = shifted_year.div_euclid(400);
-    let year_of_era = shifted_year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
 }
 
 #[cfg(test)]

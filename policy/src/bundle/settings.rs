@@ -6,6 +6,7 @@ use std::time::Duration;
 use hitotsu_model::ids::OrgId;
 use hitotsu_model::posture::{CLAIM_LIST_MAX, CLAIM_TEXT_BYTES_MAX};
 
+use crate::engine::holidays;
 use crate::source::{Source, Table};
 
 /// Evidence is renewed every 5 minutes; two may be missed.
@@ -74,7 +75,7 @@ pub(crate) fn utc_offset(text: &str) -> Option<i64> {
     Some(sign * (number(hours, 15)? * 60 + number(minutes, 60)?) * 60_000)
 }
 
-/// The holidays, as `20260101`.
+/// The holidays, as `20260101`: those that are listed, those of every year, and those of the nation.
 pub(crate) fn read_calendar(source: Source<'_>) -> BTreeSet<i64> {
     let root = source.table();
     let table = Table::root(source, &root);
@@ -89,8 +90,29 @@ pub(crate) fn read_calendar(source: Source<'_>) -> BTreeSet<i64> {
             None => table.wrong(line, "this is not a day", "write it like `2026-01-01`"),
         }
     }
+    for day in table.texts("every_year", "[\"12-29\"]") {
+        // The 29th of February, too, comes in some years.
+        match date(&format!("2024-{}", day.value)) {
+            Some(known) => days.extend(holidays::YEARS.filter_map(|year| existing(year * 10_000 + known % 10_000))),
+            None => table.wrong(day.line, format!("`{}` is no day of the year", day.value), "write it like `12-29`"),
+        }
+    }
+    if let Some(nation) = table.text_if_any("national", "\"japan\"") {
+        match nation.value.as_str() {
+            "japan" => days.extend(holidays::japan()),
+            other => {
+                let what = format!("the holidays of `{other}` are not known");
+                table.wrong(nation.line, what, "write `national = \"japan\"`, or list the days in `holidays`");
+            }
+        }
+    }
     table.finish();
     days
+}
+
+/// `20260229` is no day.
+fn existing(day: i64) -> Option<i64> {
+    date(&format!("{:04}-{:02}-{:02}", day / 10_000, day / 100 % 100, day % 100))
 }
 
 fn dates(table: &Table<'_, '_>) -> Vec<(Option<i64>, usize)> {

@@ -32,8 +32,7 @@ impl Calendar {
         Clock {
             now,
             minute: local.rem_euclid(DAY_MS) / MINUTE_MS,
-            // 1970-01-01 was a Thursday, ISO day 4.
-            weekday: days.saturating_add(3).rem_euclid(7) + 1,
+            weekday: weekday_of(days),
             holiday: self.holidays.contains(&date),
             date,
             approved: approvals.iter().any(covers),
@@ -47,6 +46,22 @@ impl Calendar {
         let next = if today > local { today } else { today.saturating_add(DAY_MS) };
         Timestamp(next.saturating_sub(self.offset_ms))
     }
+}
+
+/// Days since 1970-01-01 of a day such as `20260401`: the reverse of `civil_from_days`.
+pub(crate) fn days_from_civil(date: i64) -> i64 {
+    let (year, month, day) = (date / 10_000, date / 100 % 100, date % 100);
+    let shifted_year = if month <= 2 { year - 1 } else { year };
+    let era = shifted_year.div_euclid(400);
+    let year_of_era = shifted_year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+/// 1 is Monday: 1970-01-01 was a Thursday, ISO day 4.
+pub(crate) fn weekday_of(days: i64) -> i64 {
+    days.saturating_add(3).rem_euclid(7) + 1
 }
 
 #[cfg(test)]
