@@ -7,11 +7,13 @@
 //! | `hosts.toml`, `hosts/*.toml` | addresses of names that the gateway does not ask a resolver for |
 //! | `places.toml`, `places/*.toml` | places and the networks from which a device is there |
 //! | `people.toml`, `people/*.toml` | people and groups |
-//! | `calendar.toml` | holidays |
+//! | `calendar.toml` | holidays: single days, those of every year, those of Japan |
+//! | `approvals.toml`, `approvals/*.toml` | work that a supervisor approved |
 //! | `floor.cedar` | what no permit escapes; forbids only |
 //! | `rules/*.cedar` | permits and forbids |
 //! | `tests/*.toml` | `given / expect` tables |
 
+mod approvals;
 pub(crate) mod lookup;
 mod people;
 mod places;
@@ -44,7 +46,7 @@ use crate::place::Place;
 use crate::resource::Resource;
 use crate::rules;
 use crate::source::{Sink, Source, line_starts};
-use crate::subject::{PreparedSubject, Subject};
+use crate::subject::{Approval, PreparedSubject, Subject};
 use crate::table::{Row, TestOutcome};
 
 /// A compiled bundle. Share it in an [`Arc`].
@@ -60,6 +62,7 @@ pub struct Bundle {
     people: People,
     static_addresses: BTreeMap<HostName, Vec<IpAddr>>,
     warnings: Vec<BundleError>,
+    approvals: BTreeMap<PersonId, Vec<Approval>>,
     by_host: HostIndex,
     by_prefix: PrefixIndex,
     place_by_prefix: PrefixIndex,
@@ -165,6 +168,12 @@ impl Bundle {
     /// Every resource, in the order of the ids.
     pub fn resources(&self) -> impl Iterator<Item = &Resource> {
         self.resources.iter()
+    /// What a supervisor approved for a person, in the order of their beginnings.
+    #[must_use]
+    pub fn approvals(&self, person: &PersonId) -> &[Approval] {
+        self.approvals.get(person).map_or(&[], Vec::as_slice)
+    }
+
     }
 
     /// One resource.
@@ -297,7 +306,7 @@ impl<'a> Files<'a> {
                 && !IGNORED.iter().any(|end| source.file.ends_with(end))
             {
                 let remedy = "use `bundle.toml`, `resources.toml`, `hosts.toml`, `places.toml`, `people.toml`, \
-                              `calendar.toml`, `floor.cedar`, `rules/*.cedar` or `tests/*.toml`";
+                              `calendar.toml`, `approvals.toml`, `floor.cedar`, `rules/*.cedar` or `tests/*.toml`";
                 source.wrong(None, "this file is of no known kind", remedy);
             }
         }
@@ -310,7 +319,8 @@ impl<'a> Files<'a> {
 }
 
 /// `x.toml` means that file and those in `x/`.
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 10] = [
+    "approvals.toml",
     "bundle.toml",
     "calendar.toml",
     "resources.toml",
@@ -425,9 +435,11 @@ fn version(files: &BTreeMap<String, String>) -> String {
     for part in files.iter().flat_map(|(file, text)| [file, text]) {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
+    let approvals = approvals::read(&files_by_kind.of("approvals.toml"), &names);
     }
     let digest = hash.finalize();
     let mut hex = data_encoding::HEXLOWER.encode(&digest);
     hex.truncate(16);
     hex
 }
+        approvals,

@@ -92,7 +92,7 @@ impl Engine {
         Question {
             names: &self.names,
             still: &subject.still,
-            clock: self.calendar.clock(now, &subject.subject.approvals, subject.place_kind),
+            clock: self.calendar.clock(now, &subject.approvals, subject.place_kind),
             action,
             resource,
             require_person: self.require_person.get(resource as usize).copied().unwrap_or(true),
@@ -213,7 +213,7 @@ impl Engine {
             Boundary::Minute(minute) => self.calendar.next_minute(now, minute),
             Boundary::Midnight => self.calendar.next_minute(now, 0),
             Boundary::Approval => {
-                let instants = subject.subject.approvals.iter().flat_map(|approval| [approval.from, approval.until]);
+                let instants = subject.approvals.iter().flat_map(|approval| [approval.from, approval.until]);
                 instants.map(later).min().unwrap_or(Timestamp::MAX)
             }
             Boundary::Age(attribute, seconds) => {

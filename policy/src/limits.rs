@@ -15,5 +15,9 @@ pub const MEMO_ENTRIES_MAX: usize = 4_096;
 /// Seconds by which a claim's time may lie ahead of our clock before the claim counts as absent: twice what an
 /// unsynchronised PC drifts in a week. A claim from the future would never grow old.
 pub const OBSERVED_AHEAD_SECONDS_MAX: u64 = 120;
+/// Most approvals of one person in a bundle: one for each working day of a year, and some.
+pub const APPROVALS_OF_PERSON_MAX: usize = 400;
+/// Most days that one approval is for: somebody looks again every week.
+pub const APPROVAL_DAYS_MAX: i64 = 7;
 /// Most approvals that a subject brings: one per day of a month.
 pub const APPROVALS_MAX: usize = 31;

@@ -46,7 +46,8 @@ macro_rules! files {
     };
 }
 
-const CITY: [(&str, &str); 11] = files!("sample":
+const CITY: [(&str, &str); 12] = files!("sample":
+    "approvals.toml",
     "bundle.toml",
     "calendar.toml",
     "floor.cedar",

@@ -59,6 +59,8 @@ pub struct PreparedSubject {
     pub(crate) rules: Bits,
     /// The person is not in the bundle: rules about their groups would silently say nothing.
     pub(crate) person_missing: bool,
+    /// Its own approvals and those of the bundle.
+    pub(crate) approvals: Vec<Approval>,
     /// The latest time of any claim.
     pub(crate) latest_claim: Option<Timestamp>,
 }
@@ -86,7 +88,9 @@ impl PreparedSubject {
             claims: claims(subject.posture.as_ref()),
             groups,
         };
+        let of_bundle = subject.person.as_ref().map_or(&[][..], |person| bundle.approvals(person));
         Self {
+            approvals: subject.approvals.iter().chain(of_bundle).cloned().collect(),
             bundle: bundle.shared_version(),
             place_kind,
             rules: engine.rules_about(principal, &still.groups),
