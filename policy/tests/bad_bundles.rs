@@ -260,3 +260,30 @@ fn overlapping_systems_and_empty_groups_are_warned_of() {
     assert_told(&warnings, &["resources/x.toml:1:", "`wide` (10.0.0.0/8) and `residents` of another tier"]);
     assert_told(&warnings, &["people/x.toml:2:", "`nobody` has no members"]);
 }
+
+#[test]
+fn the_lgwan_side_breaks_out_to_named_hosts_only() {
+    let resource = |hosts: &str, prefix: &str, tier: &str| {
+        format!(
+            "\n[[resource]]\nid = \"cloud\"\ntitle_ja = \"x\"\ntitle_en = \"x\"\ntier = \"{tier}\"\n\
+             hosts = [{hosts}]\nprefixes = [\"{prefix}\"]\nports = [\"tcp/443\"]\n"
+        )
+    };
+    let told = with("resources/cloud.toml", &resource("\"a.example\", \"*.example\"", "203.0.113.0/24", "tier2"));
+    assert_told(&told, &["resources/cloud.toml:7:", "`*.example` at `203.0.113.0/24`", "α'モデル", "name each host"]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    for (hosts, prefix, tier) in [
+        ("\"a.example\"", "203.0.113.0/24", "tier2"),
+        ("\"*.example\"", "10.77.0.0/24", "tier2"),
+        ("\"*.example\"", "203.0.113.0/24", "tier3"),
+    ] {
+        assert_eq!(with("resources/cloud.toml", &resource(hosts, prefix, tier)), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_resource_without_a_tier_is_told_with_the_line_to_add() {
+    let text = "\n[[resource]]\nid = \"x\"\ntitle_ja = \"x\"\ntitle_en = \"x\"\nhosts = [\"x.example\"]\n\
+                prefixes = [\"10.77.0.0/24\"]\nports = [\"tcp/443\"]\n";
+    assert_told(&with("resources/x.toml", text), &["resources/x.toml:2:", "no `tier`", "add `tier = \"tier3\"`"]);
+}

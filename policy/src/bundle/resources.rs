@@ -8,7 +8,7 @@ use hitotsu_model::resource::{HostName, Tier};
 
 use crate::error::BundleError;
 use crate::limits::RESOURCES_MAX;
-use crate::prefix::Prefix;
+use crate::prefix::{Prefix, special_range};
 use crate::resource::{HostPattern, PortRange, Resource};
 use crate::source::{At, Source, Table, did_you_mean};
 
@@ -65,8 +65,10 @@ fn read_resource(table: &Table<'_, '_>, found: &mut Resources) {
         let what = format!("`{}` is the gateway's own loopback", prefix.value);
         table.wrong(prefix.line, what, "add `allow_loopback = true` if the system really runs beside the gateway");
     }
-    if tier == Tier::Tier1 {
-        tell_wide_prefixes(table, &prefixes);
+    match tier {
+        Tier::Tier1 => tell_wide_prefixes(table, &prefixes),
+        Tier::Tier2 => tell_open_names(table, &hosts, &prefixes),
+        Tier::Tier3 => {}
     }
     let resource = Resource {
         id: id.value.clone(),
@@ -91,6 +93,20 @@ fn tell_wide_prefixes(table: &Table<'_, '_>, prefixes: &[At<Prefix>]) {
     for prefix in prefixes.iter().filter(|prefix| prefix.value.bits() < 8) {
         let what = format!("`{}` is too wide for a tier 1 system", prefix.value);
         table.wrong(prefix.line, what, "name the system's own networks");
+    }
+}
+
+/// Where the LGWAN side breaks out to the Internet (the α' model), the destinations are named one by one.
+fn tell_open_names(table: &Table<'_, '_>, hosts: &[At<HostPattern>], prefixes: &[At<Prefix>]) {
+    let public = |prefix: &Prefix| special_range(prefix.address()).is_none_or(|special| !special.covers(prefix));
+    let Some(outside) = prefixes.iter().find(|prefix| public(&prefix.value)) else { return };
+    for host in hosts.iter().filter(|host| matches!(host.value, HostPattern::Below(_))) {
+        let what = format!(
+            "`{}` at `{}` opens whatever is below a name on the Internet to the LGWAN side, which the guideline \
+             (α'モデル, ローカルブレイクアウト) allows for named destinations only",
+            host.value, outside.value
+        );
+        table.wrong(host.line, what, "name each host, or make it a system of `tier3`");
     }
 }
 
