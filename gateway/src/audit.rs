@@ -38,7 +38,7 @@ use writer::{Command, Start, Writer};
 
 use crate::words::{InWords, Words};
 
-pub use tail::{Entry, Follower, tail};
+pub use tail::{Entry, Follower, each, tail};
 pub use verify::{VerifyReport, verify};
 
 /// Records that wait for the writer. At 100,000 records a second this is what 40 ms bring; more wait outside.

@@ -17,6 +17,7 @@ mod ca;
 mod check;
 mod device;
 mod enrol_code;
+mod explain;
 mod init;
 mod issuer;
 mod policy;
@@ -63,6 +64,8 @@ enum Command {
     /// List and end sessions.
     #[command(subcommand)]
     Session(session::Command),
+    /// What a person reads whose help code this is, which rules say so, and who was refused so lately.
+    Explain(explain::Args),
     /// Check, reload and explain the policy bundle.
     #[command(subcommand)]
     Policy(policy::Command),
@@ -117,7 +120,7 @@ pub(crate) enum CliError {
 
 impl CliError {
     /// For the person who typed the command.
-    fn said_in(&self, messages: &Messages) -> String {
+    pub(crate) fn said_in(&self, messages: &Messages) -> String {
         match self {
             Self::Refused(text) | Self::Usage(text) => text.clone(),
             Self::Told(words) => words.said_in(messages),
@@ -176,6 +179,7 @@ fn run(command: Command, context: &Context) -> Result<ExitCode, CliError> {
         Command::Ca(command) => short(ca::run(command, context)),
         Command::Audit(command) => audit::run(command, context),
         Command::Session(command) => short(session::run(command, context)),
+        Command::Explain(args) => explain::run(&args, context),
         Command::Policy(command) => short(policy::run(command, context)),
     }
 }

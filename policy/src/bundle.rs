@@ -26,9 +26,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cedar_policy::PolicySet;
-use hitotsu_model::ids::{GroupId, OrgId, PersonId, PlaceId, ResourceId};
+use hitotsu_model::code::Code;
+use hitotsu_model::ids::{GroupId, OrgId, PersonId, PlaceId, ResourceId, RuleId};
 use hitotsu_model::resource::{Host, HostName, Target, Transport};
 use hitotsu_model::time::Timestamp;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::bundle::lookup::{HostIndex, PrefixIndex};
@@ -42,7 +44,7 @@ use crate::error::{BundleError, BundleErrors};
 use crate::explain::Explanation;
 use crate::limits::{FILE_BYTES_MAX, FILES_MAX};
 use crate::people::{Group, Person};
-use crate::place::Place;
+use crate::place::{Place, PlaceKind};
 use crate::resource::Resource;
 use crate::rules;
 use crate::source::{Sink, Source, line_starts};
@@ -60,9 +62,9 @@ pub struct Bundle {
     places: Vec<Place>,
     default_place: Option<PlaceId>,
     people: People,
+    approvals: BTreeMap<PersonId, Vec<Approval>>,
     static_addresses: BTreeMap<HostName, Vec<IpAddr>>,
     warnings: Vec<BundleError>,
-    approvals: BTreeMap<PersonId, Vec<Approval>>,
     by_host: HostIndex,
     by_prefix: PrefixIndex,
     place_by_prefix: PrefixIndex,
@@ -148,6 +150,13 @@ impl Bundle {
         self.places.iter()
     }
 
+    /// An instant as the rules read it.
+    #[must_use]
+    pub fn local_time(&self, at: Timestamp) -> LocalTime {
+        let clock = self.engine.calendar.clock(at, &[], PlaceKind::Unknown);
+        LocalTime { date: clock.date, weekday: clock.weekday, minute: clock.minute, holiday: clock.holiday }
+    }
+
     /// One person.
     #[must_use]
     pub fn person(&self, id: &PersonId) -> Option<&Person> {
@@ -159,6 +168,12 @@ impl Bundle {
         self.people.people.values()
     }
 
+    /// What a supervisor approved for a person, in the order of their beginnings.
+    #[must_use]
+    pub fn approvals(&self, person: &PersonId) -> &[Approval] {
+        self.approvals.get(person).map_or(&[], Vec::as_slice)
+    }
+
     /// One group.
     #[must_use]
     pub fn group(&self, id: &GroupId) -> Option<&Group> {
@@ -168,12 +183,6 @@ impl Bundle {
     /// Every resource, in the order of the ids.
     pub fn resources(&self) -> impl Iterator<Item = &Resource> {
         self.resources.iter()
-    /// What a supervisor approved for a person, in the order of their beginnings.
-    #[must_use]
-    pub fn approvals(&self, person: &PersonId) -> &[Approval] {
-        self.approvals.get(person).map_or(&[], Vec::as_slice)
-    }
-
     }
 
     /// One resource.
@@ -262,11 +271,51 @@ impl Bundle {
         Explanation::new(self, &self.engine, &subject, resource, now)
     }
 
+    /// The rules that refuse with `code`.
+    pub fn rules_with(&self, code: Code) -> impl Iterator<Item = RuleNote> {
+        let rules = self.engine.rules.iter().filter(move |rule| rule.code == Some(code));
+        rules.map(|rule| RuleNote {
+            id: rule.id.clone(),
+            file: rule.file.clone(),
+            line: rule.line,
+            ja: rule.ja.clone(),
+            en: rule.en.clone(),
+        })
+    }
+
     /// Runs the tables in `tests/*.toml`.
     #[must_use]
     pub fn run_tests(&self) -> Vec<TestOutcome> {
         self.rows.iter().map(|row| row.run(self)).collect()
     }
+}
+
+/// Where a rule stands, and its own sentences.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RuleNote {
+    /// The rule.
+    pub id: RuleId,
+    /// Its file.
+    pub file: String,
+    /// Its line.
+    pub line: usize,
+    /// The bundle's own sentence in Japanese.
+    pub ja: Option<String>,
+    /// The bundle's own sentence in English.
+    pub en: Option<String>,
+}
+
+/// A local time of a bundle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalTime {
+    /// As `20260401`.
+    pub date: i64,
+    /// 1 is Monday.
+    pub weekday: i64,
+    /// Since midnight.
+    pub minute: i64,
+    /// The calendar calls it a holiday.
+    pub holiday: bool,
 }
 
 /// The ids of `resources`, each once, in the order found.
@@ -386,6 +435,7 @@ fn compile(files: &BTreeMap<String, String>, sink: &Sink) -> Option<(Bundle, Pol
     if sink.is_empty() {
         rules::tier::published(&compiled.rules, &names, places.values()).into_iter().for_each(|error| sink.push(error));
     }
+    let approvals = approvals::read(&files_by_kind.of("approvals.toml"), &names);
     let rows = crate::table::read(&files_by_kind.of("tests.toml"), &names);
 
     let mut warnings = resources::overlaps(&found);
@@ -402,6 +452,7 @@ fn compile(files: &BTreeMap<String, String>, sink: &Sink) -> Option<(Bundle, Pol
         resources: found.resources.into_values().collect(),
         places: places.into_values().collect(),
         people,
+        approvals,
         static_addresses,
         warnings,
         by_host,
@@ -435,11 +486,9 @@ fn version(files: &BTreeMap<String, String>) -> String {
     for part in files.iter().flat_map(|(file, text)| [file, text]) {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
-    let approvals = approvals::read(&files_by_kind.of("approvals.toml"), &names);
     }
     let digest = hash.finalize();
     let mut hex = data_encoding::HEXLOWER.encode(&digest);
     hex.truncate(16);
     hex
 }
-        approvals,

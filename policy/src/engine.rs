@@ -19,7 +19,7 @@ pub(crate) mod print;
 pub(crate) mod value;
 
 #[cfg(test)]
-mod oracle;
+pub(crate) mod oracle;
 
 use hitotsu_model::code::Code;
 use hitotsu_model::posture::ClaimName;
@@ -106,11 +106,20 @@ impl Engine {
         action: Action,
         resource: u32,
     ) -> impl Iterator<Item = &'a Rule> {
+        self.numbers(action, resource, &subject.rules).filter_map(|index| self.rules.get(index))
+    }
+
+    /// The numbers of the rules that can match for whoever the rules `about` name.
+    pub(crate) fn numbers<'a>(
+        &'a self,
+        action: Action,
+        resource: u32,
+        about: &'a Bits,
+    ) -> impl Iterator<Item = usize> + 'a {
         let by_action = self.by_action.get(action_entity(action).number as usize);
         let by_resource = self.by_resource.get(resource as usize);
         let sets = by_action.zip(by_resource);
-        let numbers = sets.into_iter().flat_map(|(action, resource)| action.common(resource, &subject.rules));
-        numbers.filter_map(|index| self.rules.get(index))
+        sets.into_iter().flat_map(move |(action, resource)| action.common(resource, about))
     }
 
     pub(crate) fn decide(

@@ -15,6 +15,7 @@
 //! - [`decision`] is the answer.
 //! - [`memo`] remembers answers for a session.
 //! - [`explain`] says what was expected and what was found.
+//! - [`reach`] answers all questions at once: who can reach what, and what a change of the rules changes.
 //! - [`table`] runs the `given / expect` tables of a bundle.
 //! - [`sample`] is the bundle that a new organisation begins with.
 //! - [`mod@bench`] measures it.
@@ -46,6 +47,8 @@ pub mod decision;
 pub mod memo;
 
 pub mod explain;
+
+pub mod reach;
 
 pub mod table;
 

@@ -21,3 +21,15 @@ pub const APPROVALS_OF_PERSON_MAX: usize = 400;
 pub const APPROVAL_DAYS_MAX: i64 = 7;
 /// Most approvals that a subject brings: one per day of a month.
 pub const APPROVALS_MAX: usize = 31;
+/// Most nodes of the diagrams of one analysis: 100 bytes each, and a city's bundle needs some ten thousand.
+pub const DIAGRAM_NODES_MAX: usize = 4_000_000;
+/// Most cases of one part of a condition: it is evaluated once for each, a microsecond a time.
+pub const ATOM_CASES_MAX: usize = 200_000;
+/// Most states in which the patterns of one claim's texts are walked through together.
+pub const TEXT_STATES_MAX: usize = 20_000;
+/// Most texts that rules ask one list claim for, in an analysis: it looks at every set of them.
+pub const LIST_MENTIONS_MAX: usize = 10;
+/// Most pairs of people who are alike and systems that are looked through for rules that change nothing: some seconds.
+pub const IDLE_QUESTIONS_MAX: usize = 200_000;
+/// Most openings that are written down for one asker and resource: nobody reads more.
+pub const OPENINGS_MAX: usize = 64;

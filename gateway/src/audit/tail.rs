@@ -72,6 +72,18 @@ impl Follower {
     }
 }
 
+/// Visits every record of the log in `dir`, oldest first, one segment at a time. Damaged records are left out. Blocks on
+/// the disk.
+///
+/// # Errors
+/// [`AuditOpenError`] when a file cannot be read.
+pub fn each(dir: &Path, mut visit: impl FnMut(AuditRecord)) -> Result<(), AuditOpenError> {
+    for path in list(dir)? {
+        read(&path, 0)?.into_iter().for_each(|entry| visit(entry.record));
+    }
+    Ok(())
+}
+
 fn list(dir: &Path) -> Result<Vec<PathBuf>, AuditOpenError> {
     segments(dir).map_err(|error| AuditOpenError::File { path: dir.display().to_string(), error })
 }

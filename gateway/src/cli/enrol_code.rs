@@ -30,7 +30,7 @@ pub(crate) struct Args {
 }
 
 /// A whole number with `s`, `m`, `h` or `d`, in seconds.
-fn seconds(text: &str) -> Result<u64, String> {
+pub(super) fn seconds(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is not a time; write it as `30m`, `24h` or `7d`");
     let (number, unit) = text.split_at(text.len().saturating_sub(1));
     let factor = match unit {

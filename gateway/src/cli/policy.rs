@@ -1,20 +1,29 @@
 //! `hitotsu-gateway policy`.
 
+mod evidence;
+mod page;
+mod reach;
+mod replay;
+mod wording;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use hitotsu_model::ids::DeviceId;
+use hitotsu_model::ids::{DeviceId, ResourceId};
 use hitotsu_model::resource::{Target, Transport};
+use hitotsu_policy::reach::idle::idle_rules;
 use serde_json::{Value, json};
 
 use super::{CliError, Context, told};
 use crate::bundle_dir;
+use crate::clock;
 use crate::local::Client;
 
 /// What can be done with the policy bundle.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     /// Check a bundle and run its tests, without touching the running gateway.
+    #[command(visible_alias = "test")]
     Check {
         /// The bundle's folder; the configured one where left out.
         dir: Option<PathBuf>,
@@ -32,6 +41,54 @@ pub(crate) enum Command {
         #[arg(long)]
         udp: bool,
     },
+    /// Who can open a system, and when: exactly, for everybody and the whole coming year.
+    WhoCan {
+        /// The system, such as `residents`.
+        resource: ResourceId,
+        /// The bundle's folder; the configured one where left out.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+        #[command(flatten)]
+        about: reach::About,
+    },
+    /// What a person or a device can open, and when.
+    WhatCan {
+        /// A person's id, or a device's.
+        who: String,
+        /// The bundle's folder; the configured one where left out.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+        #[command(flatten)]
+        about: reach::About,
+    },
+    /// What changes from one bundle to another: who gains and who loses what, and when.
+    Diff {
+        /// The folder of the bundle before.
+        before: PathBuf,
+        /// The folder of the bundle after.
+        after: PathBuf,
+        #[command(flatten)]
+        about: reach::About,
+    },
+    /// Which items of the guidelines for municipalities the bundle meets, with the proof of each. Exit code 1 where one
+    /// is open.
+    Evidence {
+        /// The bundle's folder; the configured one where left out.
+        dir: Option<PathBuf>,
+        /// Also write the answer as one page to this file.
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+    },
+    /// What a draft would have done with the flows of the last days, as the audit log tells of them.
+    Replay {
+        /// The folder of the draft.
+        draft: PathBuf,
+        /// How far to go back: `24h`, `7d`.
+        #[arg(long, default_value = "7d", value_parser = super::enrol_code::seconds)]
+        since: u64,
+        #[command(flatten)]
+        about: reach::About,
+    },
 }
 
 pub(crate) async fn run(command: Command, context: &Context) -> Result<ExitCode, CliError> {
@@ -46,6 +103,11 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<ExitCode,
             })?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::WhoCan { resource, dir, about } => reach::who(&resource, dir.as_ref(), &about, context),
+        Command::WhatCan { who, dir, about } => reach::what(&who, dir.as_ref(), &about, context),
+        Command::Diff { before, after, about } => reach::diff(&before, &after, &about, context),
+        Command::Evidence { dir, html } => evidence::run(dir.as_ref(), html.as_ref(), context),
+        Command::Replay { draft, since, about } => replay::run(&draft, since, &about, context),
         Command::Explain { device, target, udp } => {
             let transport = if udp { Transport::Udp } else { Transport::Tcp };
             let target = Target::parse(&target, transport).map_err(|error| CliError::Usage(error.to_string()))?;
@@ -70,7 +132,12 @@ fn check(dir: Option<PathBuf>, context: &Context) -> Result<ExitCode, CliError> 
         .filter(|outcome| !outcome.passed)
         .map(|outcome| format!("{}:{}: {}\n{}", outcome.file, outcome.line, outcome.name, outcome.difference))
         .collect();
-    let warnings: Vec<String> = bundle.warnings().iter().map(ToString::to_string).collect();
+    let mut warnings: Vec<String> = bundle.warnings().iter().map(ToString::to_string).collect();
+    match idle_rules(&bundle, clock::now()) {
+        Ok(idle) => warnings.extend(idle.iter().map(ToString::to_string)),
+        // The bundle is good all the same.
+        Err(error) => warnings.push(context.text("policy-idle-unknown", &[("why", &reach::reason(&error, context))])),
+    }
     let said = json!({
         "bundle": bundle.version(),
         "warnings": warnings,

@@ -27,14 +27,14 @@ use crate::rules::expression::Expr;
 use crate::subject::{Approval, PreparedSubject, Subject};
 
 /// 2026-04-01T10:00:00+09:00, a Wednesday.
-const TEN: Timestamp = Timestamp(1_775_005_200_000);
+pub(crate) const TEN: Timestamp = Timestamp(1_775_005_200_000);
 const PLACES: [&str; 3] = ["home", "city-hall", "ward"];
 const GROUPS: [&str; 4] = ["all", "staff", "admins", "empty"];
 const PEOPLE: [&str; 4] = ["p-0", "p-1", "p-2", "p-3"];
-const RESOURCES: [&str; 5] = ["chat", "docs", "ssh", "kiosk", "secret"];
+pub(crate) const RESOURCES: [&str; 5] = ["chat", "docs", "ssh", "kiosk", "secret"];
 
 /// A stream of choices that proptest can shrink.
-struct Dice<'a>(std::slice::Iter<'a, u32>);
+pub(crate) struct Dice<'a>(pub(crate) std::slice::Iter<'a, u32>);
 
 impl Dice<'_> {
     fn below(&mut self, count: usize) -> usize {
@@ -50,7 +50,7 @@ impl Dice<'_> {
     }
 }
 
-fn dice() -> impl Strategy<Value = Vec<u32>> {
+pub(crate) fn dice() -> impl Strategy<Value = Vec<u32>> {
     proptest::collection::vec(any::<u32>(), 700)
 }
 
@@ -181,7 +181,7 @@ fn rule(dice: &mut Dice<'_>, index: usize) -> String {
 }
 
 /// A bundle of random rules. Those that Cedar finds senseless (they can never match) are left out.
-fn bundle(dice: &mut Dice<'_>) -> (BTreeMap<String, String>, Bundle, PolicySet) {
+pub(crate) fn bundle(dice: &mut Dice<'_>) -> (BTreeMap<String, String>, Bundle, PolicySet) {
     let mut files = frame();
     for index in 0..(4 + dice.below(16)) {
         files.insert(format!("rules/f{index:02}.cedar"), rule(dice, index));
@@ -219,7 +219,7 @@ fn posture(dice: &mut Dice<'_>) -> Posture {
     posture
 }
 
-fn subject(dice: &mut Dice<'_>) -> Subject {
+pub(crate) fn subject(dice: &mut Dice<'_>) -> Subject {
     let with_posture = dice.below(5) != 0;
     Subject {
         person: (dice.below(5) != 0).then(|| dice.one(&PEOPLE).parse().expect("id")),

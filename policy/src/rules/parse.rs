@@ -19,7 +19,8 @@ use crate::source::{Sink, Source, did_you_mean, line_starts};
 
 /// The floor under every bundle, with the default age of evidence.
 const BUILTIN: &str = include_str!("builtin.cedar");
-const BUILTIN_FILE: &str = "builtin.cedar";
+/// The file that the floor under every bundle is told as.
+pub(crate) const BUILTIN_FILE: &str = "builtin.cedar";
 const FLOOR_FILE: &str = "floor.cedar";
 const ANNOTATIONS: [&str; 4] = ["id", "code", "ja", "en"];
 

@@ -114,6 +114,11 @@ fn prefix_of_tests(group: &Group) -> Option<String> {
     (group.needs == Needs::Root).then(|| format!("{}_", group.name))
 }
 
+/// The crate whose own tests, which are `unit` too, belong to a group.
+fn crate_of(group: &Group) -> Option<&'static str> {
+    (group.name == "policy").then_some("hitotsu-policy")
+}
+
 /// Runs one group and counts its tests.
 pub(super) fn group(workspace: &Workspace, group: &Group) -> Result<Outcome, Trouble> {
     if !has_tests(workspace, group)? {
@@ -157,6 +162,7 @@ fn nextest(workspace: &Workspace, group: &Group, own: &[String]) -> Result<Comma
     } else {
         terms.extend(own.iter().map(|name| format!("binary(={name})")));
         terms.extend(prefix_of_tests(group).map(|prefix| format!("test(/(^|::){prefix}/)")));
+        terms.extend(crate_of(group).map(|package| format!("package(={package})")));
     }
     let filter = terms.join(" | ");
     let filter = if group.name == "unit" { format!("not ({filter})") } else { filter };
@@ -188,6 +194,9 @@ fn cargo_test(workspace: &Workspace, group: &Group, own: &[String]) -> Vec<Comma
         let mut command = test(&["--workspace", "--exclude", "hitotsu-tests", "--lib", "--bins", "--tests"]);
         command.args([&prefix, "--", "--test-threads", "1"]);
         runs.push(command);
+    }
+    if let Some(package) = crate_of(group) {
+        runs.push(test(&["--package", package]));
     }
     if !own.is_empty() {
         let mut command = test(&["--package", "hitotsu-tests"]);
