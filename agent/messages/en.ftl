@@ -222,6 +222,7 @@ value-pattern = { $text } is not a host pattern; use a name (`files.example`), `
 value-transport = { $text } is not a transport; use `tcp` or `udp`.
 value-taken = { $text } is used by an earlier forward; choose another port.
 value-route = { $text } is not a route; use `tunnel`, `direct` or `block`.
+value-congestion = { $text } is no way to control congestion; use `cubic`, `steady` or `bbr`.
 value-forwards = { $count } forwards are more than { $max }; remove some.
 value-patterns = { $count } patterns are more than { $max }; use ranges or `*.name`.
 target-host = { $text } is neither a host name nor an address.

@@ -205,6 +205,7 @@ value-pattern = { $text } は宛先の書き方として正しくありません
 value-transport = { $text } は使えません。`tcp` か `udp` を指定してください。
 value-taken = { $text } は、前にある転送の設定ですでに使われています。別のポートにしてください。
 value-route = { $text } は使えません。`tunnel`、`direct`、`block` のどれかを指定してください。
+value-congestion = { $text } は使えません。`cubic`、`steady`、`bbr` のどれかを指定してください。
 value-forwards = 転送の設定が { $count } 件あります。{ $max } 件までに減らしてください。
 value-patterns = 宛先が { $count } 件あります。範囲や `*.name` でまとめて、{ $max } 件までにしてください。
 target-host = { $text } は、名前でもアドレスでもありません。

@@ -16,6 +16,9 @@
 //! unlisted = "tunnel"                 # or "direct", "block"
 //! direct = ["*.example.org"]
 //! block = ["ads.example.org"]
+//!
+//! [tunnel]
+//! congestion = "cubic"                # or "steady", "bbr": how much is sent at a time
 //! ```
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use hitotsu_model::resource::{Target, TargetError, Transport};
+use hitotsu_tunnel::congestion::{Congestion, UnknownCongestion};
 use serde::Deserialize;
 
 use crate::limits::{CONFIG_BYTES_MAX, FORWARDS_MAX, ROUTE_PATTERNS_MAX};
@@ -36,6 +40,8 @@ pub const CONFIG_FILE: &str = "agent.toml";
 pub struct Config {
     /// The gateway to dial instead of the one that enrolment recorded.
     pub gateway: Option<GatewayAddress>,
+    /// How much is sent to the gateway at a time.
+    pub congestion: Congestion,
     /// Where the SOCKS5 front listens; `None` is off.
     pub socks5: Option<SocketAddr>,
     /// Where the HTTP proxy and the PAC file are; `None` is off.
@@ -51,6 +57,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             gateway: None,
+            congestion: Congestion::default(),
             socks5: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 1080))),
             http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 8118))),
             forwards: Vec::new(),
@@ -143,6 +150,9 @@ pub enum ValueFault {
     /// Not `host:port`.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// Not a congestion controller.
+    #[error(transparent)]
+    Congestion(#[from] UnknownCongestion),
     /// Not a pattern of host names.
     #[error(transparent)]
     Pattern(#[from] PatternError),
@@ -188,9 +198,11 @@ impl FromStr for Config {
         let raw: RawConfig = toml::from_str(text).map_err(|error| form_error(text, &error))?;
         let default = Self::default();
         let gateway = raw.gateway.as_deref().map(|gateway| value("gateway", gateway)).transpose()?;
+        let congestion = raw.tunnel.congestion.as_deref().map(|name| value("tunnel.congestion", name)).transpose()?;
         let listen = raw.listen.unwrap_or_default();
         Ok(Self {
             gateway,
+            congestion: congestion.unwrap_or_default(),
             socks5: front("listen.socks5", listen.socks5.as_deref(), default.socks5)?,
             http: front("listen.http", listen.http.as_deref(), default.http)?,
             forwards: forwards(&raw.forward)?,
@@ -207,6 +219,8 @@ struct RawConfig {
     #[serde(default)]
     forward: Vec<RawForward>,
     routes: Option<RawRoutes>,
+    #[serde(default)]
+    tunnel: RawTunnel,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -214,6 +228,12 @@ struct RawConfig {
 struct RawListen {
     socks5: Option<String>,
     http: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTunnel {
+    congestion: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -374,6 +394,7 @@ mod tests {
             ),
             ("[routes]\nunlisted = \"vpn\"", "`routes.unlisted`", "use `tunnel`"),
             ("[routes]\nblock = [\"*\"]", "`routes.block`", "use a name"),
+            ("[tunnel]\ncongestion = \"fast\"", "`tunnel.congestion`", "use `cubic`"),
         ] {
             let message = text.parse::<Config>().expect_err(text).to_string();
             assert!(message.contains(key), "{message}");

@@ -112,7 +112,8 @@ async fn start_parts(
 ) -> Result<(Session, Fronts), RunError> {
     let signer: Arc<dyn Signer> = Arc::new(key);
     let session = SessionConfig {
-        link: Link::new(gateway(config, identity)?, client_tls(identity, Arc::clone(&signer))?),
+        link: Link::new(gateway(config, identity)?, client_tls(identity, Arc::clone(&signer))?)
+            .with_congestion(config.congestion),
         org: identity.org.clone(),
         device: identity.device,
         signer,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use hitotsu_model::ids::OrgId;
+use hitotsu_tunnel::congestion::Congestion;
 use serde::Deserialize;
 
 use crate::words::{InWords, Words};
@@ -58,6 +59,8 @@ pub struct Config {
     pub dns_servers: Vec<SocketAddr>,
     /// How long a drain waits for sessions to leave.
     pub drain_seconds_max: u32,
+    /// How much is sent to an agent at a time.
+    pub congestion: Congestion,
 }
 
 /// Everything that is wrong with a configuration.
@@ -115,6 +118,8 @@ struct File {
     dns: Dns,
     #[serde(default)]
     drain: Drain,
+    #[serde(default)]
+    tunnel: Tunnel,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -176,6 +181,12 @@ struct Drain {
     seconds_max: Option<u32>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tunnel {
+    congestion: Option<String>,
+}
+
 /// How long a drain waits where the file does not say: a service manager kills after 90 s by default.
 const DRAIN_SECONDS_MAX: u32 = 30;
 
@@ -223,6 +234,10 @@ impl Config {
         for server in raw.dns.servers {
             dns_servers.extend(check.parsed::<SocketAddr>("dns.servers", Some(server), "10.0.0.53:53"));
         }
+        let congestion = match raw.tunnel.congestion {
+            Some(name) => check.parsed("tunnel.congestion", Some(name), "cubic"),
+            None => None,
+        };
         let authorities_dir = check.path(raw.authorities.dir, "authorities");
         let config = Self {
             org: org.unwrap_or_else(|| UNSET_ORG.clone()),
@@ -245,6 +260,7 @@ impl Config {
             admin_socket: check.socket("admin.socket", raw.admin.socket, "run/admin.sock"),
             dns_servers,
             drain_seconds_max: raw.drain.seconds_max.unwrap_or(DRAIN_SECONDS_MAX),
+            congestion: congestion.unwrap_or_default(),
             file: file.to_path_buf(),
         };
         if check.errors.is_empty() { Ok(config) } else { Err(ConfigErrors(check.errors)) }
@@ -331,16 +347,21 @@ mod tests {
         assert_eq!(config.policy_dir, Path::new("/etc/hitotsu/policy"));
         assert_eq!(config.metrics_listen, None);
         assert!(config.issuer_spawn);
+        assert_eq!(config.congestion, Congestion::Cubic);
     }
 
     #[test]
     fn every_wrong_key_is_named_at_once_with_its_remedy() {
-        let errors = errors("name = \"\"\nlisten = \"443\"\n[dns]\nservers = [\"10.0.0.53\"]\n");
+        let errors = errors(
+            "name = \"\"\nlisten = \"443\"\n[dns]\nservers = [\"10.0.0.53\"]\n\
+                             [tunnel]\ncongestion = \"fast\"\n",
+        );
         for expected in [
             "`org`: is missing or empty; add `org = \"kawasaki.example\"`",
             "`name`: is missing or empty",
             "`listen`: `443`: invalid socket address syntax; write it as `listen = \"0.0.0.0:443\"`",
             "`dns.servers`: `10.0.0.53`",
+            "`tunnel.congestion`: `fast`",
         ] {
             assert!(errors.contains(expected), "{expected}\n{errors}");
         }

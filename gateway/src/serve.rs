@@ -149,6 +149,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready)) -> Result<(), Serve
         other: Some(OtherProtocol { alpn: ENROL_ALPN, tls: credentials.enrol_tls }),
         reset_key: credentials::reset_key(&config.database.with_file_name(credentials::RESET_KEY))?,
         handshakes: HandshakeLimits::default(),
+        congestion: config.congestion,
     };
     let port = Port::bind(&listening, workers::count())?;
     let listen = port.local_addr();

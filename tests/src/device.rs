@@ -16,6 +16,7 @@ use hitotsu_pki::key::PrivateKey;
 use hitotsu_pki::tls::{GatewayVerifier, certified_key};
 use hitotsu_pki::trust::Trust;
 use hitotsu_tunnel::client::{ClientConnection, ClientFlow};
+use hitotsu_tunnel::congestion::Congestion;
 use hitotsu_tunnel::crypto;
 use hitotsu_tunnel::dialer::{DialConfig, Dialer, Preference, other_protocol};
 use hitotsu_tunnel::fault::{DialError, OpenError};
@@ -83,6 +84,7 @@ impl Device {
             quic_patience: Duration::from_millis(1500),
             patience: Duration::from_secs(10),
             preference,
+            congestion: Congestion::default(),
         })
         .expect("the configuration is good")
     }

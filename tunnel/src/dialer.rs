@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use crate::client::ClientConnection;
+use crate::congestion::Congestion;
 use crate::fault::DialError;
 use crate::{crypto, limits};
 
@@ -39,6 +40,8 @@ pub struct DialConfig {
     pub patience: Duration,
     /// Which transports to use.
     pub preference: Preference,
+    /// How much is sent at a time over QUIC.
+    pub congestion: Congestion,
 }
 
 /// Which transports a dial tries.
@@ -72,7 +75,7 @@ impl Dialer {
         if config.addresses.is_empty() {
             return Err(DialError::Misconfigured("there is no address of the gateway".to_owned()));
         }
-        let quic = quic::Configs::new(&config.tls)?;
+        let quic = quic::Configs::new(&config.tls, config.congestion)?;
         let tls = Arc::new(crypto::client_config(&config.tls, &[b"h2"]));
         Ok(Self { config, quic, tls })
     }

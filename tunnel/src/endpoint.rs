@@ -11,12 +11,13 @@ use hitotsu_quic::{
 use ring::rand::{SecureRandom, SystemRandom};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::congestion::Congestion;
 use crate::fault::Closed;
 use crate::limits;
 
 /// The gateway's side, for a peer that nobody has judged.
-pub(crate) fn server_transport() -> Arc<TransportConfig> {
-    let mut config = common_transport();
+pub(crate) fn server_transport(congestion: Congestion) -> Arc<TransportConfig> {
+    let mut config = common_transport(congestion);
     config
         .max_concurrent_bidi_streams(VarInt::from_u32(limits::UNTRUSTED_STREAMS))
         // Cannot be raised later, but grows. The connection's window bounds all streams together.
@@ -30,8 +31,8 @@ pub(crate) fn server_transport() -> Arc<TransportConfig> {
 }
 
 /// The agent's side. Servers open no requests, so no stream of theirs is permitted.
-pub(crate) fn client_transport(mtu_at_first: u16) -> Arc<TransportConfig> {
-    let mut config = common_transport();
+pub(crate) fn client_transport(mtu_at_first: u16, congestion: Congestion) -> Arc<TransportConfig> {
+    let mut config = common_transport(congestion);
     config
         .initial_mtu(mtu_at_first)
         .max_concurrent_bidi_streams(VarInt::from_u32(0))
@@ -54,7 +55,7 @@ pub(crate) fn window(streams: u32, stream_window: u32, growth: u32) -> VarInt {
     VarInt::from_u64(u64::from(streams) * u64::from(stream_window) + u64::from(growth)).unwrap_or(VarInt::MAX)
 }
 
-fn common_transport() -> TransportConfig {
+fn common_transport(congestion: Congestion) -> TransportConfig {
     let mut discovery = MtuDiscoveryConfig::default();
     discovery.upper_bound(limits::MTU_MAX).minimum_change(limits::MTU_CHANGE_MIN);
     let idle = u32::try_from(limits::IDLE.as_millis()).unwrap_or(u32::MAX);
@@ -66,7 +67,8 @@ fn common_transport() -> TransportConfig {
         .initial_mtu(limits::MTU_AT_FIRST)
         .mtu_discovery_config(Some(discovery))
         .datagram_receive_buffer_size(Some(limits::DATAGRAM_RECEIVE_OCTETS))
-        .datagram_send_buffer_size(limits::DATAGRAM_SEND_OCTETS);
+        .datagram_send_buffer_size(limits::DATAGRAM_SEND_OCTETS)
+        .congestion_controller_factory(congestion.factory());
     config
 }
 

@@ -29,6 +29,7 @@
 
 pub mod limits;
 
+pub mod congestion;
 pub mod crypto;
 mod endpoint;
 

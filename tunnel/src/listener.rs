@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::congestion::Congestion;
 use crate::door::Door;
 use crate::fault::ListenError;
 use crate::server::{TransportKind, Unjudged};
@@ -40,6 +41,8 @@ pub struct ListenerConfig {
     pub reset_key: [u8; 32],
     /// Bounds on handshakes.
     pub handshakes: HandshakeLimits,
+    /// How much is sent at a time over QUIC.
+    pub congestion: Congestion,
 }
 
 /// Another protocol on the TCP port, chosen by ALPN before any configuration is.

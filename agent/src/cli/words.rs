@@ -120,6 +120,7 @@ impl Say for ValueFault {
             Self::Transport(text) => of("value-transport", text),
             Self::Taken(address) => of("value-taken", &address.to_string()),
             Self::Route(text) => of("value-route", text),
+            Self::Congestion(error) => of("value-congestion", &error.0),
             Self::Forwards(count) => {
                 messages.text("value-forwards", &[("count", &count.to_string()), ("max", &FORWARDS_MAX.to_string())])
             }

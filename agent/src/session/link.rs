@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hitotsu_model::control::ATTEST_EXPORTER_LABEL;
 use hitotsu_tunnel::client::ClientConnection;
+use hitotsu_tunnel::congestion::Congestion;
 use hitotsu_tunnel::dialer::{DialConfig, Dialer, Preference};
 use hitotsu_tunnel::fault::DialError;
 use hitotsu_tunnel::server::TransportKind;
@@ -24,6 +25,7 @@ pub struct Link {
     gateway: GatewayAddress,
     tls: rustls::ClientConfig,
     preference: Preference,
+    congestion: Congestion,
     quic_failed: AtomicBool,
 }
 
@@ -31,13 +33,26 @@ impl Link {
     /// `tls` holds the verifier, this device's certificate and the session cache.
     #[must_use]
     pub fn new(gateway: GatewayAddress, tls: rustls::ClientConfig) -> Self {
-        Self { gateway, tls, preference: Preference::QuicFirst, quic_failed: AtomicBool::new(false) }
+        Self {
+            gateway,
+            tls,
+            preference: Preference::QuicFirst,
+            congestion: Congestion::default(),
+            quic_failed: AtomicBool::new(false),
+        }
     }
 
     /// The same, over these transports only.
     #[must_use]
     pub fn with_preference(mut self, preference: Preference) -> Self {
         self.preference = preference;
+        self
+    }
+
+    /// The same, with another way to control congestion.
+    #[must_use]
+    pub fn with_congestion(mut self, congestion: Congestion) -> Self {
+        self.congestion = congestion;
         self
     }
 
@@ -83,6 +98,7 @@ impl Link {
             quic_patience: QUIC_PATIENCE,
             patience: DIAL_PATIENCE,
             preference: if quic_failed { Preference::Both } else { self.preference },
+            congestion: self.congestion,
         })
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hitotsu_model::control::ATTEST_EXPORTER_LABEL;
 use hitotsu_pki::tls::{ClientVerifier, GatewayVerifier};
 use hitotsu_tunnel::client::ClientConnection;
+use hitotsu_tunnel::congestion::Congestion;
 use hitotsu_tunnel::crypto;
 use hitotsu_tunnel::dialer::{DialConfig, Dialer, Preference};
 use hitotsu_tunnel::listener::{Arrival, HandshakeLimits, Listener, ListenerConfig};
@@ -39,6 +40,7 @@ impl Site {
             other: None,
             reset_key: [7; 32],
             handshakes: HandshakeLimits::default(),
+            congestion: Congestion::default(),
         })
         .unwrap();
         Self { city, listener }
@@ -62,6 +64,7 @@ impl Site {
             quic_patience: Duration::from_secs(10),
             patience: Duration::from_secs(10),
             preference: Preference::QuicOnly,
+            congestion: Congestion::default(),
         })
         .unwrap()
     }

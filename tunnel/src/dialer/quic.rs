@@ -8,6 +8,7 @@ use hitotsu_quic::{ConnectionError, EndpointConfig};
 
 use super::{DialConfig, Fault, is_about_certificates, race, staggered};
 use crate::client::{ClientConnection, Proofs};
+use crate::congestion::Congestion;
 use crate::fault::{Closed, DialError};
 use crate::{crypto, endpoint, limits};
 
@@ -20,13 +21,13 @@ pub(super) struct Configs {
 }
 
 impl Configs {
-    pub(super) fn new(tls: &rustls::ClientConfig) -> Result<Self, DialError> {
+    pub(super) fn new(tls: &rustls::ClientConfig, congestion: Congestion) -> Result<Self, DialError> {
         let tls = crypto::client_config(tls, &[b"h3"]);
         let tls = QuicClientConfig::try_from(tls).map_err(|error| DialError::Misconfigured(error.to_string()))?;
         let mut usual = hitotsu_quic::ClientConfig::new(Arc::new(tls));
-        usual.transport_config(endpoint::client_transport(limits::MTU_AT_FIRST));
+        usual.transport_config(endpoint::client_transport(limits::MTU_AT_FIRST, congestion));
         let mut narrow = usual.clone();
-        narrow.transport_config(endpoint::client_transport(limits::MTU_MIN));
+        narrow.transport_config(endpoint::client_transport(limits::MTU_MIN, congestion));
         Ok(Self { usual, narrow })
     }
 }

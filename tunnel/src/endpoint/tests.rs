@@ -144,7 +144,7 @@ fn configs() -> (ServerConfig, ClientConfig) {
         .with_single_cert(vec![certificate.clone()], key)
         .unwrap();
     let mut server = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).unwrap()));
-    server.transport_config(server_transport());
+    server.transport_config(server_transport(Congestion::default()));
     let mut roots = rustls::RootCertStore::empty();
     roots.add(certificate).unwrap();
     let tls = rustls::ClientConfig::builder_with_provider(crypto::provider())
@@ -153,7 +153,7 @@ fn configs() -> (ServerConfig, ClientConfig) {
         .with_root_certificates(roots)
         .with_no_client_auth();
     let mut client = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
-    client.transport_config(client_transport(limits::MTU_AT_FIRST));
+    client.transport_config(client_transport(limits::MTU_AT_FIRST, Congestion::default()));
     (server, client)
 }
 

@@ -44,7 +44,7 @@ impl Shared {
             .incoming_buffer_size(limits::INCOMING_OCTETS_MAX)
             .incoming_buffer_size_total(limits::INCOMING_OCTETS_MAX * limits::INCOMING_MAX as u64)
             .migration(true)
-            .transport_config(endpoint::server_transport());
+            .transport_config(endpoint::server_transport(config.congestion));
         Ok(Self {
             reset_key: Arc::new(ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &config.reset_key)),
             config: Arc::new(server),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hitotsu_tunnel::client::{ClientConnection, ClientFlow};
+use hitotsu_tunnel::congestion::Congestion;
 use hitotsu_tunnel::crypto;
 use hitotsu_tunnel::dialer::{DialConfig, Dialer, Preference};
 use hitotsu_tunnel::flow::{FlowRecv, FlowSend};
@@ -140,6 +141,7 @@ pub fn listener_config(authority: &Authority) -> ListenerConfig {
         other: None,
         reset_key: [7; 32],
         handshakes: HandshakeLimits::default(),
+        congestion: Congestion::default(),
     }
 }
 
@@ -165,6 +167,7 @@ pub fn dial_config(address: SocketAddr, tls: rustls::ClientConfig, preference: P
         quic_patience: Duration::from_millis(1500),
         patience: Duration::from_secs(10),
         preference,
+        congestion: Congestion::default(),
     }
 }
 

@@ -13,6 +13,7 @@ use hitotsu_model::control::{
 use hitotsu_model::identity::AssuranceLevel;
 use hitotsu_model::resource::{Tier, Transport};
 use hitotsu_pki::tls::{ClientVerifier, certified_key};
+use hitotsu_tunnel::congestion::Congestion;
 use hitotsu_tunnel::listener::{Arrival, HandshakeLimits, Listener, ListenerConfig};
 use hitotsu_tunnel::server::{CloseCode, ServerConnection};
 use rustls::sign::SingleCertAndKey;
@@ -92,6 +93,7 @@ impl Gateway {
             other: None,
             reset_key: [7; 32],
             handshakes: HandshakeLimits::default(),
+            congestion: Congestion::default(),
         };
         let state = Arc::clone(&shared);
         let listener = runtime.spawn(async move { Listener::bind(&config).unwrap() }).await.unwrap();
