@@ -8,7 +8,8 @@
 //! - [`site`] is what it measures on, [`pipe`] the two ways that are compared, [`process_figures`] what the gateway costs.
 //! - [`throughput`], [`latency`], [`connections`], [`memory`], [`setup`], [`handshakes`], [`decide`] and [`cut`] are the
 //!   benches; [`scale`] measures what grows with devices, flows and rules, [`fairness`] what bulk does to others, [`stalled`]
-//!   what flows hold that move no more, [`peers`] the whole product beside others.
+//!   what flows hold that move no more, [`peers`] the whole product beside others, [`mod@line`] the same over links that
+//!   are bad.
 
 pub mod connections;
 pub mod cut;
@@ -18,6 +19,7 @@ pub mod fairness;
 pub mod grid;
 pub mod handshakes;
 pub mod latency;
+pub mod line;
 pub mod memory;
 pub mod peers;
 pub mod pipe;
@@ -131,6 +133,11 @@ pub const BENCHES: &[Bench] = &[
         name: "peers",
         about: "agent and gateway beside the tunnels that a user could choose, in three network namespaces (root)",
         run: |scale| Box::pin(peers::run(scale)),
+    },
+    Bench {
+        name: "line",
+        about: "the same beside three of them over links that delay, lose, reorder and queue (root)",
+        run: |scale| Box::pin(line::run(scale)),
     },
 ];
 

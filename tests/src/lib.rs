@@ -9,6 +9,7 @@
 //! - [`fleet`] are thousands of devices that are on record already.
 //! - [`device`] is a device without our agent: it enrols, dials, attests and says what a test wants it to say.
 //! - [`agent`] is our own agent as a process, with its SOCKS5 and HTTP fronts.
+//! - [`link`] is a line between two hosts, as bad as one likes.
 //! - [`nat`] lies between a device and the gateway, and moves.
 //! - [`load`] is work for two hosts with a tunnel between them.
 //! - [`mod@bench`] measures with all of these.
@@ -20,6 +21,7 @@ pub mod bench;
 pub mod bundle;
 pub mod device;
 pub mod fleet;
+pub mod link;
 pub mod load;
 pub mod nat;
 pub mod process;

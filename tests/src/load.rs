@@ -2,11 +2,14 @@
 //! can run in a network namespace of its own and its processor time is not that of the bench.
 //!
 //! - [`serve`] are the systems: bulk, echo over TCP and UDP, HTTP/1.1.
-//! - [`bulk`] moves octets, [`ping_pong`] one octet there and back, [`requests`] asks for pages on connections that stay,
+//! - [`bulk`] moves octets, [`page`] loads pages with all that is on them, [`intact`] compares what comes
+//!   back, [`ping_pong`] one octet there and back, [`requests`] asks for pages on connections that stay,
 //!   [`connections`] opens one connection after another, [`voice`] is many calls at once, [`reach`] waits for an answer.
 
 pub mod bulk;
 pub mod connections;
+pub mod intact;
+pub mod page;
 pub mod ping_pong;
 pub mod reach;
 pub mod requests;
@@ -20,8 +23,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// How to call it.
-const USAGE: &str = "hitotsu-load serve ADDRESS | bulk TARGET up|down STREAMS MS | ping-pong TARGET tcp|udp MS | \
-                     requests TARGET CONNECTIONS MS | connections TARGET AT_ONCE MS | voice TARGET CALLS MS | reach TARGET MS";
+const USAGE: &str = "hitotsu-load serve ADDRESS | bulk TARGET up|down STREAMS MS | bulk-for TARGET up|down MS | \
+                     pages TARGET COUNT MS | intact TARGET OCTETS | ping-pong TARGET tcp|udp MS | \
+                     requests TARGET CONNECTIONS MS | connections TARGET AT_ONCE MS | voice TARGET CALLS MS [PATIENCE_MS] | \
+                     reach TARGET MS | link NEAR FAR";
 
 /// Runs one role and gives back what it measured.
 ///
@@ -33,6 +38,11 @@ pub fn run(words: &[&str]) -> io::Result<Value> {
         ["bulk", target, way @ ("up" | "down"), streams, time] => {
             bulk::run(parsed(target)?, way == "up", parsed(streams)?, milliseconds(time)?)
         }
+        ["bulk-for", target, way @ ("up" | "down"), time] => {
+            bulk::run_for(parsed(target)?, way == "up", milliseconds(time)?)
+        }
+        ["pages", target, count, time] => page::run(parsed(target)?, parsed(count)?, milliseconds(time)?),
+        ["intact", target, octets] => intact::run(parsed(target)?, parsed(octets)?),
         ["ping-pong", target, "tcp", time] => ping_pong::tcp(parsed(target)?, milliseconds(time)?),
         ["ping-pong", target, "udp", time] => ping_pong::udp(parsed(target)?, milliseconds(time)?),
         ["requests", target, connections, time] => {
@@ -41,7 +51,13 @@ pub fn run(words: &[&str]) -> io::Result<Value> {
         ["connections", target, at_once, time] => {
             connections::run(parsed(target)?, parsed(at_once)?, milliseconds(time)?)
         }
-        ["voice", target, calls, time] => voice::run(parsed(target)?, parsed(calls)?, milliseconds(time)?),
+        ["voice", target, calls, time] => {
+            voice::run(parsed(target)?, parsed(calls)?, milliseconds(time)?, voice::LOST_AFTER)
+        }
+        ["voice", target, calls, time, patience] => {
+            voice::run(parsed(target)?, parsed(calls)?, milliseconds(time)?, milliseconds(patience)?)
+        }
+        ["link", near, far] => crate::link::carry::run(near, far),
         ["reach", target, time] => reach::run(parsed(target)?, milliseconds(time)?),
         _ => Err(wrong(USAGE)),
     }
@@ -88,6 +104,8 @@ mod tests {
         for way in ["up", "down"] {
             let said = asked(&["bulk", &bulk, way, "2", "20"]);
             assert!(said["octets"].as_u64().expect("a number") >= 2, "{way}: {said}");
+            let said = asked(&["bulk-for", &bulk, way, "20"]);
+            assert!(said["octets"].as_u64().expect("a number") >= 2, "{way}: {said}");
         }
     }
 
@@ -99,8 +117,10 @@ mod tests {
             (vec!["ping-pong", &echo, "tcp", "20"], "p50_us"),
             (vec!["ping-pong", &voice, "udp", "20"], "p99_us"),
             (vec!["requests", &http, "2", "20"], "per_s"),
+            (vec!["pages", &http, "2", "5000"], "p50_us"),
             (vec!["connections", &echo, "2", "20"], "per_s"),
             (vec!["voice", &voice, "3", "60"], "p99_us"),
+            (vec!["intact", &echo, "100000"], "octets"),
             (vec!["reach", &echo, "5000"], "ms"),
         ] {
             let said = asked(&words);

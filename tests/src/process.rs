@@ -10,7 +10,7 @@ use rustix::process::{
 };
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 /// How long any one step of a program may take before the test fails and says so.
@@ -58,11 +58,26 @@ impl Running {
     /// # Panics
     /// If it cannot be started.
     #[must_use]
-    pub fn start(mut command: Command) -> Self {
+    pub fn start(command: Command) -> Self {
+        Self::spawn(command, Stdio::null())
+    }
+
+    /// As [`Running::start`], for one that is told more on its standard input.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn start_told(command: Command) -> (Self, ChildStdin) {
+        let mut running = Self::spawn(command, Stdio::piped());
+        let input = running.child.stdin.take().expect("piped");
+        (running, input)
+    }
+
+    fn spawn(mut command: Command, input: Stdio) -> Self {
         set_child_subreaper(Some(getpid())).expect("orphans come to us");
         die_with_us(&mut command);
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()

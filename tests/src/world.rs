@@ -97,12 +97,22 @@ impl World {
     }
 
     /// As [`World::new`], on another host: the words before each of its commands put it there, and it listens on this
-    /// address, for which its certificate stands.
+    /// address, for which its certificate stands. `congestion` is how it controls that, if not as it comes.
     ///
     /// # Panics
     /// If any step fails; the message says which.
-    pub async fn elsewhere(bundle: &BTreeMap<String, String>, address: IpAddr, elsewhere: &[String]) -> Self {
+    pub async fn elsewhere(
+        bundle: &BTreeMap<String, String>,
+        address: IpAddr,
+        elsewhere: &[String],
+        congestion: Option<&str>,
+    ) -> Self {
         let mut world = Self::still(bundle, &address.to_string(), elsewhere).await;
+        if let Some(congestion) = congestion {
+            let config = std::fs::read_to_string(world.config()).expect("the configuration");
+            let config = config.replace("congestion = \"cubic\"", &format!("congestion = \"{congestion}\""));
+            std::fs::write(world.config(), config).expect("written");
+        }
         world.listen = (address, 0).into();
         world.start_gateway().await;
         world

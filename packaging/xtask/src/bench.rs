@@ -25,6 +25,7 @@ const WHOLE: &[&str] = &[
     "fairness",
     "stalled",
     "peers",
+    "line",
 ];
 
 /// Which bench.

@@ -8,7 +8,7 @@
 pub mod hosts;
 pub mod peer;
 mod recipes;
-mod table;
+pub(super) mod table;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -132,7 +132,7 @@ impl Bench {
             }
             let folder = dir.path().join(peer.name());
             std::fs::create_dir(&folder).expect("made");
-            match up(peer, &hosts, &folder).await {
+            match stands(peer, &hosts, &folder).await {
                 Ok(line) => lines.push((line, folder)),
                 Err(why) => {
                     assert_ne!(peer, Peer::Hitotsu, "{why}");
@@ -356,14 +356,25 @@ impl Bench {
 }
 
 /// A peer that stands, over which an octet has come back.
-async fn up(peer: Peer, hosts: &Hosts, folder: &std::path::Path) -> Result<Line, String> {
+///
+/// # Errors
+/// What failed.
+pub async fn stands(peer: Peer, hosts: &Hosts, folder: &std::path::Path) -> Result<Line, String> {
     let mut line = Line::new(peer, hosts, folder).await?;
     line.start_client(hosts, folder).await?;
-    let target = SocketAddr::new(peer.entry(), line.ports.echo).to_string();
+    match reached(&line, hosts).await {
+        Ok(()) => Ok(line),
+        Err(why) => Err(format!("{why}{}", logs(folder))),
+    }
+}
+
+/// Waits until an octet has come back.
+pub(super) async fn reached(line: &Line, hosts: &Hosts) -> Result<(), String> {
+    let target = SocketAddr::new(line.peer.entry(), line.ports.echo).to_string();
     let mut command = hosts.client.command(program("hitotsu-load"));
     command.args(["reach", &target, &REACHED_WITHIN.as_millis().to_string()]);
     let (code, _, errors) = run_command(command).await;
-    if code == 0 { Ok(line) } else { Err(format!("nothing comes back: {}{}", errors.trim(), logs(folder))) }
+    if code == 0 { Ok(()) } else { Err(format!("nothing comes back: {}", errors.trim())) }
 }
 
 /// What the peer's programs complained about.
@@ -373,6 +384,6 @@ fn logs(folder: &std::path::Path) -> String {
     logs.filter_map(|path| std::fs::read_to_string(path).ok()).map(|text| format!("\n{}", text.trim())).collect()
 }
 
-fn number(said: &Value, name: &str) -> f64 {
+pub(super) fn number(said: &Value, name: &str) -> f64 {
     said[name].as_f64().unwrap_or_else(|| panic!("no number `{name}`: {said}"))
 }

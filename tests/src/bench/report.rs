@@ -16,6 +16,8 @@ pub enum Unit {
     Milliseconds,
     /// 10⁹ bits a second.
     GigabitsPerSecond,
+    /// 10⁶ bits a second.
+    MegabitsPerSecond,
     /// Processor seconds for 10⁹ octets.
     CpuSecondsPerGigabyte,
     /// Things a second.
@@ -36,6 +38,7 @@ impl Unit {
             Self::Microseconds => "us",
             Self::Milliseconds => "ms",
             Self::GigabitsPerSecond => "gbit_s",
+            Self::MegabitsPerSecond => "mbit_s",
             Self::CpuSecondsPerGigabyte => "cpu_s_gb",
             Self::PerSecond => "per_s",
             Self::Kibibytes => "kib",
@@ -50,6 +53,7 @@ impl Unit {
             Self::Microseconds => "µs",
             Self::Milliseconds => "ms",
             Self::GigabitsPerSecond => "Gbit/s",
+            Self::MegabitsPerSecond => "Mbit/s",
             Self::CpuSecondsPerGigabyte => "CPU s/GB",
             Self::PerSecond => "/s",
             Self::Kibibytes => "KiB",

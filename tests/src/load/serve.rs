@@ -9,8 +9,8 @@ use rustix::net::sockopt;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::bulk::{LAST, Order, PIECE_OCTETS};
-use super::runtime;
+use super::bulk::{self, LAST, Order, PIECE_OCTETS};
+use super::{page, runtime};
 
 /// How much one datagram may carry.
 const DATAGRAM_OCTETS_MAX: usize = 2048;
@@ -89,6 +89,14 @@ fn carry_out(mut stream: TcpStream) -> io::Result<()> {
     let mut buffer = vec![0; PIECE_OCTETS];
     match Order::read(&mut stream)? {
         Order::Take => while stream.read(&mut buffer).is_ok_and(|read| read > 0 && buffer[read - 1] != LAST) {},
+        Order::Count(lasting) => {
+            let octets = bulk::count(&mut stream, lasting)?;
+            stream.write_all(&octets.to_be_bytes())?;
+            stream.set_read_timeout(None)?;
+            // More may come until the peer has the count and resets.
+            while stream.read(&mut buffer)? > 0 {}
+            return Ok(());
+        }
         Order::Give(lasting) => {
             let begun = Instant::now();
             while begun.elapsed() < lasting {
@@ -144,8 +152,12 @@ async fn pages(mut stream: tokio::net::TcpStream) {
     while let Ok(read @ 1..) = stream.read(&mut buffer[held..]).await {
         held += read;
         if buffer[..held].ends_with(b"\r\n\r\n") {
+            let sent = match page::asked_for(&buffer[..held]) {
+                None => stream.write_all(PAGE.as_bytes()).await,
+                Some(octets) => stream.write_all(&page::object(octets)).await,
+            };
             held = 0;
-            if stream.write_all(PAGE.as_bytes()).await.is_err() {
+            if sent.is_err() {
                 return;
             }
         }

@@ -28,14 +28,14 @@ const OPENS_WITHIN: Duration = Duration::from_millis(500);
 /// How often a first packet is sent again.
 const OPENINGS_MAX: usize = 5;
 
-/// A packet that is not back then is lost.
-const LOST_AFTER: Duration = Duration::from_millis(500);
+/// A packet that is not back then is lost, unless more patience is asked for.
+pub(super) const LOST_AFTER: Duration = Duration::from_millis(500);
 
 /// Holds some calls for a time.
-pub(super) fn run(target: SocketAddr, calls: usize, lasting: Duration) -> io::Result<Value> {
+pub(super) fn run(target: SocketAddr, calls: usize, lasting: Duration, patience: Duration) -> io::Result<Value> {
     let sockets = (0..calls).map(|_| open(target)).collect::<io::Result<Arc<[UdpSocket]>>>()?;
     let begun = Instant::now();
-    let end = begun + lasting + LOST_AFTER;
+    let end = begun + lasting + patience;
     let sending = {
         let sockets = sockets.clone();
         thread::spawn(move || send(&sockets, begun, lasting))

@@ -3,9 +3,14 @@
 //! The namespaces have no names: each lives in a process that we started, which the kernel ends with us, so nothing is left
 //! behind however the bench ends.
 
-use tokio::process::Command;
+use std::time::{Duration, Instant};
 
-use crate::process::{Running, run};
+use tokio::io::AsyncWriteExt;
+use tokio::process::{ChildStdin, Command};
+
+use crate::link::carry::Told;
+use crate::link::shape::Profile;
+use crate::process::{Running, program, run};
 
 /// One host.
 #[derive(Debug)]
@@ -100,13 +105,31 @@ impl Hosts {
     /// # Panics
     /// If this machine cannot.
     pub async fn new() -> Self {
-        let (client, gateway, server) = (Host::new().await, Host::new().await, Host::new().await);
-        let towards = |host: &Host| host.holder.id();
-        let link = |name: &str, peer: &str, host| {
-            format!("ip link add {name} mtu 1500 type veth peer name {peer} mtu 1500 netns {}", towards(host))
-        };
-        client.script(&link("out", "in", &gateway)).await.expect("a link");
-        gateway.script(&link("out", "in", &server)).await.expect("a link");
+        let hosts = Self::unjoined().await;
+        hosts.client.script(&veth("out", "in", &hosts.gateway)).await.expect("a link");
+        hosts.join().await;
+        hosts
+    }
+
+    /// As [`Hosts::new`], with a link between client and gateway that can be as bad as one likes.
+    ///
+    /// # Panics
+    /// If this machine cannot.
+    pub async fn over_a_link() -> (Self, Link) {
+        let hosts = Self::unjoined().await;
+        let link = Link::between(&hosts.client, "out", &hosts.gateway, "in").await;
+        hosts.join().await;
+        (hosts, link)
+    }
+
+    async fn unjoined() -> Self {
+        Self { client: Host::new().await, gateway: Host::new().await, server: Host::new().await }
+    }
+
+    /// The other link, and addresses for all devices.
+    async fn join(&self) {
+        let Self { client, gateway, server } = self;
+        gateway.script(&veth("out", "in", server)).await.expect("a link");
         let numbered = |network: &str, device: &str| {
             let add = |number| format!("ip address add {network}.{number}/24 dev {device}\n");
             NUMBERS.map(add).collect::<String>()
@@ -119,9 +142,81 @@ impl Hosts {
         let addresses = numbered("198.18.2", "in");
         let server_side = format!("{KERNEL}{addresses}ip link set in up\nip route add default via 198.18.2.1");
         server.script(&server_side).await.expect("addresses");
-        Self { client, gateway, server }
     }
 }
+
+fn veth(name: &str, peer: &str, host: &Host) -> String {
+    format!("ip link add {name} mtu 1500 type veth peer name {peer} mtu 1500 netns {}", host.holder.id())
+}
+
+/// Runs a program whose threads come first when a packet is due, whatever else the machine does. Some control groups permit
+/// nobody that; it is then late more often, which its figures show.
+const FIRST: &str = r#"if chrt --rr 1 true 2> /dev/null; then exec chrt --rr 1 "$@"; fi
+echo "link: without real-time priority, which this machine refuses" >&2
+exec "$@""#;
+
+/// A link in user space between two hosts, see [`crate::link`]. It is a wire until it is told what to be.
+#[derive(Debug)]
+pub struct Link {
+    process: Running,
+    input: ChildStdin,
+}
+
+impl Link {
+    async fn between(near: &Host, near_device: &str, far: &Host, far_device: &str) -> Self {
+        let mut command = near.command("sh");
+        command.args(["-c", FIRST, "sh"]).arg(program("hitotsu-load")).args(["link", near_device, far_device]);
+        let (mut process, input) = Running::start_told(command);
+        process.next_json().await;
+        let settings = format!(
+            "ip link set {near_device} mtu 1500 txqueuelen {DEVICE_QUEUE}\n\
+             ip link set {far_device} mtu 1500 txqueuelen {DEVICE_QUEUE} netns {}",
+            far.holder.id()
+        );
+        near.script(&settings).await.expect("devices");
+        Self { process, input }
+    }
+
+    /// It is like this from now on, and its losses begin anew.
+    ///
+    /// # Panics
+    /// If its process has ended.
+    pub async fn be(&mut self, profile: &Profile) {
+        self.ask(&serde_json::to_string(profile).expect("JSON")).await;
+    }
+
+    /// What it did since it was asked last, or became what it is.
+    ///
+    /// # Panics
+    /// If its process has ended.
+    pub async fn told(&mut self) -> Told {
+        self.ask("null").await
+    }
+
+    /// Waits until nothing has passed for a time: what one tunnel still had to send must not slow the next.
+    ///
+    /// # Panics
+    /// If its process has ended.
+    pub async fn quiet(&mut self, lasting: Duration, patience: Duration) {
+        let begun = Instant::now();
+        while begun.elapsed() < patience {
+            let idle = self.told().await.idle;
+            if idle >= lasting {
+                return;
+            }
+            tokio::time::sleep(lasting - idle).await;
+        }
+    }
+
+    async fn ask(&mut self, line: &str) -> Told {
+        self.input.write_all(format!("{line}\n").as_bytes()).await.expect("it listens");
+        serde_json::from_value(self.process.next_json().await).expect("counts")
+    }
+}
+
+/// Packets that a device holds for the emulator: more than come in the millisecond that it may take to run. The buffer of
+/// the link is the emulator's.
+const DEVICE_QUEUE: u32 = 10_000;
 
 /// Settings of each host: it forwards, and has ports enough for tens of thousands of short connections.
 const KERNEL: &str = "cd /proc/sys/net\n\

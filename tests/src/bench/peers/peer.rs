@@ -33,10 +33,14 @@ pub enum Peer {
     Openvpn,
     /// WireGuard in user space.
     WireguardGo,
+    /// Ours with its own congestion controller on both sides.
+    HitotsuSteady,
+    /// Ours with BBR on both sides.
+    HitotsuBbr,
 }
 
 impl Peer {
-    /// All, in the order in which they take turns.
+    /// All that `peers` measures, in the order in which they take turns.
     pub const ALL: [Self; 8] = [
         Self::Direct,
         Self::TwoHops,
@@ -47,6 +51,26 @@ impl Peer {
         Self::Openvpn,
         Self::WireguardGo,
     ];
+
+    /// Those that are measured over bad lines.
+    pub const OVER_LINES: [Self; 6] =
+        [Self::Direct, Self::Hitotsu, Self::HitotsuSteady, Self::HitotsuBbr, Self::Ssh, Self::WireguardGo];
+
+    /// How ours controls congestion; none is as it comes.
+    pub(super) fn congestion(self) -> Option<&'static str> {
+        match self {
+            Self::HitotsuSteady => Some("steady"),
+            Self::HitotsuBbr => Some("bbr"),
+            Self::Direct
+            | Self::TwoHops
+            | Self::Hitotsu
+            | Self::Ssh
+            | Self::Haproxy
+            | Self::Stunnel
+            | Self::Openvpn
+            | Self::WireguardGo => None,
+        }
+    }
 
     /// Its name in figures.
     #[must_use]
@@ -60,13 +84,15 @@ impl Peer {
             Self::Stunnel => "stunnel",
             Self::Openvpn => "openvpn",
             Self::WireguardGo => "wireguard_go",
+            Self::HitotsuSteady => "hitotsu_steady",
+            Self::HitotsuBbr => "hitotsu_bbr",
         }
     }
 
     /// The programs of others that it needs.
     fn needs(self) -> &'static [&'static str] {
         match self {
-            Self::Direct | Self::Hitotsu => &[],
+            Self::Direct | Self::Hitotsu | Self::HitotsuSteady | Self::HitotsuBbr => &[],
             Self::Ssh => &["ssh", "sshd", "ssh-keygen"],
             Self::Haproxy => &["haproxy", "openssl"],
             Self::TwoHops => &["haproxy"],
@@ -86,7 +112,12 @@ impl Peer {
     #[must_use]
     pub fn carries_datagrams(self) -> bool {
         match self {
-            Self::Direct | Self::Hitotsu | Self::Openvpn | Self::WireguardGo => true,
+            Self::Direct
+            | Self::Hitotsu
+            | Self::HitotsuSteady
+            | Self::HitotsuBbr
+            | Self::Openvpn
+            | Self::WireguardGo => true,
             Self::TwoHops | Self::Ssh | Self::Haproxy | Self::Stunnel => false,
         }
     }
@@ -95,13 +126,18 @@ impl Peer {
     fn is_routed(self) -> bool {
         match self {
             Self::Direct | Self::Openvpn | Self::WireguardGo => true,
-            Self::Hitotsu | Self::TwoHops | Self::Ssh | Self::Haproxy | Self::Stunnel => false,
+            Self::Hitotsu
+            | Self::HitotsuSteady
+            | Self::HitotsuBbr
+            | Self::TwoHops
+            | Self::Ssh
+            | Self::Haproxy
+            | Self::Stunnel => false,
         }
     }
 
     fn number(self) -> u8 {
-        let place = Self::ALL.iter().position(|peer| *peer == self).expect("one of all");
-        NUMBERS.start + u8::try_from(place).expect("few")
+        NUMBERS.start + self as u8
     }
 
     /// Its own address of the gateway, as the client sees the gateway.
@@ -115,7 +151,8 @@ impl Peer {
     }
 
     /// Where the load on the client turns to.
-    pub(super) fn entry(self) -> IpAddr {
+    #[must_use]
+    pub fn entry(self) -> IpAddr {
         if self.is_routed() { self.server() } else { Ipv4Addr::new(127, 0, 0, self.number()).into() }
     }
 }

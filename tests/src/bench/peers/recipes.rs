@@ -14,7 +14,7 @@ pub(super) async fn start_gateway(line: &mut Line, hosts: &Hosts, dir: &Path) ->
     let host = &hosts.gateway;
     match line.peer {
         Peer::Direct => {}
-        Peer::Hitotsu => line.ours = Some(ours(line, hosts).await),
+        Peer::Hitotsu | Peer::HitotsuSteady | Peer::HitotsuBbr => line.ours = Some(ours(line, hosts).await),
         Peer::Ssh => {
             let script = SSH_FILES.replace("DIR", &text(dir)).replace("ADDRESS", &line.peer.gateway().to_string());
             host.script(&script).await?;
@@ -58,7 +58,9 @@ pub(super) async fn start_client(line: &mut Line, hosts: &Hosts, dir: &Path) -> 
     let (gateway, server, entry) = (line.peer.gateway(), line.peer.server(), line.peer.entry());
     match line.peer {
         Peer::Direct => host.script(&format!("ip route replace {server}/32 via {gateway}")).await?,
-        Peer::Hitotsu => line.client.extend(line.ours.iter().map(|ours| ours.agent.launch())),
+        Peer::Hitotsu | Peer::HitotsuSteady | Peer::HitotsuBbr => {
+            line.client.extend(line.ours.iter().map(|ours| ours.agent.launch()))
+        }
         Peer::Ssh => {
             let mut command = other(host, "ssh");
             command.args(["-N", "-F", "none", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]);
@@ -129,7 +131,8 @@ async fn ours(line: &Line, hosts: &Hosts) -> Ours {
         .tcp("echo", (server, ports.echo).into())
         .tcp("http", (server, ports.http).into())
         .udp("voice", (server, ports.voice).into());
-    let world = World::elsewhere(&bundle.files(), line.peer.gateway(), &hosts.gateway.words()).await;
+    let congestion = line.peer.congestion();
+    let world = World::elsewhere(&bundle.files(), line.peer.gateway(), &hosts.gateway.words(), congestion).await;
     let forward = |name: &str, port: u16, transport: &str| {
         format!(
             "[[forward]]\nlisten = \"{entry}:{port}\"\nto = \"{name}.test.internal:{port}\"\ntransport = \"{transport}\"\n"
@@ -140,6 +143,7 @@ async fn ours(line: &Line, hosts: &Hosts) -> Ours {
         forward("echo", ports.echo, "tcp"),
         forward("http", ports.http, "tcp"),
         forward("voice", ports.voice, "udp"),
+        congestion.map(|name| format!("[tunnel]\ncongestion = \"{name}\"\n")).unwrap_or_default(),
     ];
     let agent = world.enrolled_agent(PERSON, &hosts.client.words(), &forwards.concat()).await;
     Ours { world, agent }

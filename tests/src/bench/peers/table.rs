@@ -17,19 +17,19 @@ struct Row {
 
 /// All measures, in the order in which they were first taken.
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub(in crate::bench) struct Table {
     rows: Vec<Row>,
 }
 
 impl Table {
     /// Adds what one run of a peer showed.
-    pub(super) fn add(&mut self, name: &str, unit: Unit, peer: Peer, value: f64) {
+    pub(in crate::bench) fn add(&mut self, name: &str, unit: Unit, peer: Peer, value: f64) {
         let row = self.row(name, unit);
         row.runs.entry(peer).or_default().push(value);
     }
 
     /// What ours should be at this measure.
-    pub(super) fn aim(&mut self, name: &str, aim: Aim) {
+    pub(in crate::bench) fn aim(&mut self, name: &str, aim: Aim) {
         if let Some(row) = self.rows.iter_mut().find(|row| row.name == name) {
             row.aim = Some(aim);
         }
@@ -45,13 +45,13 @@ impl Table {
     }
 
     /// The middle of a peer's runs.
-    pub(super) fn median(&self, name: &str, peer: Peer) -> Option<f64> {
+    pub(in crate::bench) fn median(&self, name: &str, peer: Peer) -> Option<f64> {
         let row = self.rows.iter().find(|row| row.name == name)?;
         row.runs.get(&peer).map(|runs| median(runs.clone()))
     }
 
     /// The table as lines for people, medians with the least and the most; and every median as a figure.
-    pub(super) fn write(&self, report: &mut Report) {
+    pub(in crate::bench) fn write(&self, report: &mut Report) {
         for row in &self.rows {
             let cells: Vec<String> = row.runs.iter().map(|(peer, runs)| cell(*peer, runs)).collect();
             report.note(format!("{} {}: {}", row.name.replace('_', " "), row.unit.in_tables(), cells.join("; ")));
