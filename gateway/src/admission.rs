@@ -360,7 +360,12 @@ pub async fn admit(
     let Some(first) = resources.first().cloned() else {
         return Err(Denied::new(Code::NotPermitted));
     };
+    let zone = Zone::of(&bundle, &resources);
     flow.admit_to(AdmittedTo { resources, ..asked });
+    // INVARIANT (each after its own): of two flows that are admitted at once, one finds the other.
+    if bundle.tiers_apart() && zone.is_beside_its_opposite(evidence.session, gateway, &bundle, flow) {
+        return Err(Denied::new(Code::TiersTogether));
+    }
     gateway.expires_at(verdict.expires_at);
     let record = AuditRecord {
         at: now,
@@ -377,6 +382,45 @@ pub async fn admit(
     let intent =
         gateway.audit.begin(flow.id, record, durability).await.map_err(|_| Denied::new(Code::AuditUnavailable))?;
     Ok(Admitted { flow: flow.clone(), address, intent, generation, oversize_as_capsule })
+}
+
+/// On which side of the separation of tiers a flow stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Zone {
+    /// It reaches a system of tier 1.
+    MyNumber,
+    /// It reaches systems of tier 3, and none of tier 1.
+    Internet,
+    /// Neither.
+    Between,
+}
+
+impl Zone {
+    fn of(bundle: &Bundle, resources: &[ResourceId]) -> Self {
+        let has = |tier: Tier| resources.iter().any(|id| bundle.resource(id).is_some_and(|found| found.tier == tier));
+        if has(Tier::Tier1) {
+            Self::MyNumber
+        } else if has(Tier::Tier3) {
+            Self::Internet
+        } else {
+            Self::Between
+        }
+    }
+
+    /// Whether another flow of the same device stands on the other side.
+    fn is_beside_its_opposite(self, session: &Session, gateway: &Gateway, bundle: &Bundle, flow: &LiveFlow) -> bool {
+        let opposite = match self {
+            Self::MyNumber => Self::Internet,
+            Self::Internet => Self::MyNumber,
+            Self::Between => return false,
+        };
+        let sessions = gateway.live.sessions_of(session.identity.device());
+        let others = sessions.iter().flat_map(|session| session.flows()).filter(|other| other.id != flow.id);
+        others.filter_map(|other| other.admitted_to()).any(|admitted| {
+            let asked = if admitted.resources.is_empty() { &admitted.named } else { &admitted.resources };
+            Self::of(bundle, asked) == opposite
+        })
+    }
 }
 
 /// Decides about an address from nothing but the inputs of now: every resource that the name selects, selected when it

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hitotsu_model::code::Code;
-use hitotsu_model::ids::{FlowId, SessionId};
+use hitotsu_model::ids::{DeviceId, FlowId, SessionId};
 
 use crate::limits::{FLOWS_MAX, FLOWS_PER_SESSION_MAX, SESSIONS_MAX, SESSIONS_PER_DEVICE_MAX};
 use crate::session::{LiveFlow, Session};
@@ -91,6 +91,12 @@ impl Live {
     #[must_use]
     pub fn sessions(&self) -> Vec<Arc<Session>> {
         self.lock().values().cloned().collect()
+    }
+
+    /// The sessions of one device: more than one while it moves to a new connection.
+    #[must_use]
+    pub fn sessions_of(&self, device: DeviceId) -> Vec<Arc<Session>> {
+        self.lock().values().filter(|session| session.identity.device() == device).cloned().collect()
     }
 
     /// One session.

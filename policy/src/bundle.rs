@@ -124,6 +124,12 @@ impl Bundle {
         self.settings.evidence_max_age()
     }
 
+    /// Whether a device may not have a system of tier 1 and one of tier 3 open at the same time.
+    #[must_use]
+    pub fn tiers_apart(&self) -> bool {
+        self.settings.tiers_apart
+    }
+
     /// What is not wrong but worth a look, such as overlapping prefixes.
     #[must_use]
     pub fn warnings(&self) -> &[BundleError] {

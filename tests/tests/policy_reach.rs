@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use hitotsu_model::code::Code;
 use hitotsu_model::posture::{ClaimName, ClaimValue};
 use hitotsu_tests::bundle::{PERSON, TestBundle};
 use hitotsu_tests::device::{echoes, good_posture, posture_with};
@@ -37,14 +38,14 @@ async fn who_can_and_what_can_tell_of_the_enrolled_device_when_a_system_opens() 
     let world = World::new(&bundle.files()).await;
     let (code, said, errors) = world.words(&["policy", "who-can", "desk"]).await;
     assert_eq!(code, 0, "{errors}");
-    assert!(said.starts_with("desk (desk) を開けるのは、1 のうち 1 です。"), "{said}");
+    assert!(said.starts_with("desk (desk) を開けるのは、利用者・端末 1 件のうち 1 件です。"), "{said}");
     assert!(said.contains("時刻: 08:30-17:30") && said.contains("確からしさ: L3、L4"), "{said}");
     assert!(said.contains("firewall_on: true"), "{said}");
 
     // Once their only device is enrolled, what counts is that device: its level is too low.
     let id = world.enrol(PERSON).await.id.to_string();
     let (_, said, _) = world.words(&["policy", "who-can", "desk"]).await;
-    assert!(said.contains("1 のうち 0 です。") && said.contains("何をしても開けない(1)"), "{said}");
+    assert!(said.contains("1 件のうち 0 件です。") && said.contains("何をしても開けない(1)"), "{said}");
     let page = world.dir().join("page.html");
     let (code, said, errors) = world.words(&["policy", "what-can", &id, "--html", text(&page)]).await;
     assert_eq!(code, 0, "{errors}");
@@ -90,8 +91,8 @@ async fn a_draft_is_compared_and_replayed_before_it_bites() {
     assert_eq!((&outcome["certain"], &outcome["flows"]), (&true.into(), &1.into()), "{replayed}");
     assert_eq!(outcome["codes"][0], "place-not-permitted");
     let (_, said, _) = world.words(&["policy", "replay", "--since", "1h", text(&after)]).await;
-    assert!(said.contains("必ず開けなくなるものがあるのは 1 です。"), "{said}");
-    assert!(said.contains("echo (echo): 1 が開けなくなります") && said.contains("400402"), "{said}");
+    assert!(said.contains("必ず開けなくなるものがある利用者・端末は 1 件です。"), "{said}");
+    assert!(said.contains("echo (echo): 利用者・端末 1 件が開けなくなります") && said.contains("400402"), "{said}");
     let (_, said, _) = world.words(&["policy", "replay", text(&same)]).await;
     assert!(said.contains("通信 1 件を調べました。1 件は変わりません。"), "{said}");
 }
@@ -170,4 +171,43 @@ async fn explain_shows_the_help_desk_the_caller_s_sentences_the_rules_and_the_re
     let (code, _, errors) = world.words(&["explain", "999999"]).await;
     assert_eq!(code, 2);
     assert!(errors.contains("is not a reason code"), "{errors}");
+}
+
+#[tokio::test]
+async fn a_device_has_no_system_of_tier_1_open_beside_one_of_tier_3_where_tiers_are_kept_apart() {
+    let (mine, chat) = (systems::echo().await, systems::echo().await);
+    let rooms = "@id(\"tier1-place\")\n@code(\"place-not-permitted\")\nforbid (principal, action, resource in \
+                 Tier::\"tier1\")\nunless { [\"office\"].contains(context.place_kind) };";
+    let office = "[[place]]\nid = \"office\"\ntitle_ja = \"庁舎\"\ntitle_en = \"Office\"\nkind = \"office\"\n\
+                  sources = [\"127.0.0.0/8\"]\n";
+    let bundle = TestBundle::new()
+        .place(office)
+        .system("mine", "tier1", &[mine.address], "tcp")
+        .permit("mine", "context.ownership != \"byod\" && context.place_kind == \"office\"")
+        .rule(rooms)
+        .tcp("chat", chat.address);
+    let mut files = bundle.files();
+    files.get_mut("bundle.toml").expect("settings").push_str("tiers_apart = true\n");
+    let world = World::new(&files).await;
+    let device = world.enrol(PERSON).await;
+    let connected = device.connect().await;
+    let (mine, chat) =
+        (format!("mine.test.internal:{}", mine.address.port()), format!("chat.test.internal:{}", chat.address.port()));
+    for (first, second) in [(&chat, &mine), (&mine, &chat)] {
+        // The gateway notices in its own time that the flow before has ended.
+        let mut open = loop {
+            match connected.open(first).await {
+                Ok(flow) => break flow,
+                Err(problem) => assert_eq!(problem.code, Code::TiersTogether, "{first}"),
+            }
+        };
+        echoes(&mut open, "alone").await;
+        let problem = connected.open(second).await.expect_err("is refused beside it");
+        assert_eq!((problem.code, problem.help_code), (Code::TiersTogether, 400_411), "{second}");
+        // A second connection of the same device is no way round.
+        let beside = device.connect().await;
+        assert_eq!(beside.open(second).await.expect_err("nor there").code, Code::TiersTogether);
+        drop(beside);
+        drop(open);
+    }
 }

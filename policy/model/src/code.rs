@@ -131,6 +131,8 @@ codes! {
     PersonMissing = 400_409, "person-missing", 403, "http_request_denied";
     /// A site's own rule refused; the bundle has its sentence.
     SiteRule = 400_410, "site-rule", 403, "http_request_denied";
+    /// A system of tier 1 and one of tier 3 are not open on one device at the same time.
+    TiersTogether = 400_411, "tiers-together", 403, "http_request_denied";
 
     /// The system's name could not be resolved.
     NameNotResolved = 500_501, "name-not-resolved", 502, "dns_error";

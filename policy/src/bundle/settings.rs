@@ -22,6 +22,7 @@ pub(crate) struct Settings {
     pub(crate) offset_ms: i64,
     pub(crate) evidence_seconds: i64,
     pub(crate) forbidden_software: Vec<String>,
+    pub(crate) tiers_apart: bool,
 }
 
 impl Settings {
@@ -56,8 +57,10 @@ pub(crate) fn read(source: Source<'_>) -> Option<Settings> {
         let what = format!("`forbidden_software` has more than {CLAIM_LIST_MAX} programs");
         table.wrong(table.line(), what, "keep those that matter: an agent reports no more");
     }
+    let tiers_apart = table.flag("tiers_apart", false);
     table.finish();
-    Some(Settings { org: org?.value, name: name?.value, offset_ms: offset_ms?, evidence_seconds, forbidden_software })
+    let (org, name, offset_ms) = (org?.value, name?.value, offset_ms?);
+    Some(Settings { org, name, offset_ms, evidence_seconds, forbidden_software, tiers_apart })
 }
 
 /// Milliseconds of `+09:00`.

@@ -43,7 +43,8 @@ impl Page {
             for block in &part.blocks {
                 for (index, (label, value)) in block.iter().enumerate() {
                     let mark = if index == 0 { "・" } else { "  " };
-                    let _ = write!(text, "\n  {mark}{label}: {value}");
+                    let colon = if value.is_empty() { "" } else { ": " };
+                    let _ = write!(text, "\n  {mark}{label}{colon}{value}");
                 }
             }
         }

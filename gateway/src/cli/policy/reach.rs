@@ -257,6 +257,10 @@ fn changed(wording: &Wording<'_>, change: &Change) -> Part {
         block.extend(wording.opening(opening));
         block
     };
+    if change.loses_all && !wording.all {
+        // What they had is in the page and the JSON; here it would only be long.
+        return Part { title, notes, blocks: Vec::new() };
+    }
     let gains = change.gains.iter().map(|opening| block("reach-gained", opening));
     let loses = change.loses.iter().map(|opening| block("reach-lost", opening));
     Part { title, notes, blocks: gains.chain(loses).collect() }
