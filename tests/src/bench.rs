@@ -38,6 +38,14 @@ use serde_json::{Map, Value, json};
 
 use self::report::Report;
 
+/// An environment variable that leaves out what nobody asks about while working on one thing: names with commas between.
+const PARTS: &str = "HITOTSU_BENCH_PARTS";
+
+/// Whether the variable names it, or is not set.
+fn is_chosen(variable: &str, name: &str) -> bool {
+    std::env::var(variable).map_or(true, |names| names.split(',').any(|chosen| chosen == name))
+}
+
 /// How much work a bench does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {

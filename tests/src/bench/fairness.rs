@@ -13,12 +13,12 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
-use super::Scale;
 use super::pipe::{Pipe, Way};
 use super::report::{Aim, Report, Unit};
 use super::samples::{Samples, median};
 use super::scale::ground::Ground;
 use super::throughput::Direction;
+use super::{PARTS, Scale, is_chosen};
 use crate::device::Connected;
 
 /// Bulk flows at once.
@@ -43,6 +43,15 @@ enum Pace {
     Unlimited,
 }
 
+impl Pace {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Unlimited => "unlimited",
+        }
+    }
+}
+
 /// Runs it.
 pub async fn run(scale: Scale) -> Report {
     let mut report = Report::new("fairness");
@@ -54,7 +63,9 @@ pub async fn run(scale: Scale) -> Report {
     let mut bench = Bench { tunnels: tunnels(&ground, &crowd).await, ground, crowd, scale, report };
     for pace in [Pace::Held, Pace::Unlimited] {
         for direction in Direction::BOTH {
-            bench.measure(pace, direction).await;
+            if is_chosen(PARTS, &format!("{}-{}", pace.word(), direction.word())) {
+                bench.measure(pace, direction).await;
+            }
         }
     }
     let Bench { report, crowd, tunnels, .. } = bench;
@@ -97,8 +108,7 @@ enum Beside {
 impl Bench {
     async fn measure(&mut self, pace: Pace, direction: Direction) {
         let [same, other] = self.tunnels.clone();
-        let pace_word = if pace == Pace::Held { "held" } else { "unlimited" };
-        let word = direction.word();
+        let (pace_word, word) = (pace.word(), direction.word());
         for (name, echo, beside) in [
             ("direct", None, Beside::Direct),
             ("same_tunnel", Some(&same), Beside::Tunnel(Arc::clone(&same))),

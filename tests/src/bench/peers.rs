@@ -20,8 +20,8 @@ use tempfile::TempDir;
 use self::hosts::Hosts;
 use self::peer::{Line, Peer};
 use self::table::Table;
-use super::Scale;
 use super::report::{Aim, Report, Unit};
+use super::{PARTS, Scale, is_chosen};
 use crate::process::{Running, program, run as run_command};
 
 /// How long a peer may take until the first octet comes back.
@@ -43,14 +43,8 @@ const ASKED_EVERY: Duration = Duration::from_millis(100);
 /// How long the gateway is left alone before its idle memory is read.
 const REST: Duration = Duration::from_secs(10);
 
-/// Environment variables that leave out what nobody asks about while working on one thing: names with commas between.
+/// As [`PARTS`], for peers.
 const PEERS: &str = "HITOTSU_BENCH_PEERS";
-const PARTS: &str = "HITOTSU_BENCH_PARTS";
-
-/// Whether the variable names it, or is not set.
-fn is_chosen(variable: &str, name: &str) -> bool {
-    std::env::var(variable).map_or(true, |names| names.split(',').any(|chosen| chosen == name))
-}
 
 /// Runs it.
 pub async fn run(scale: Scale) -> Report {

@@ -27,7 +27,7 @@ pub enum Pipe {
     /// A socket, and room for what is read.
     Direct(TcpStream, Vec<u8>),
     /// A flow.
-    Tunnel(FlowSend, FlowRecv),
+    Tunnel(Box<(FlowSend, FlowRecv)>),
 }
 
 impl Pipe {
@@ -44,7 +44,7 @@ impl Pipe {
             }
             Way::Tunnel(connected, authority) => {
                 let (send, recv) = connected.open(authority).await.unwrap_or_else(|problem| panic!("{problem:?}"));
-                Self::Tunnel(send, recv)
+                Self::Tunnel(Box::new((send, recv)))
             }
         }
     }
@@ -56,7 +56,7 @@ impl Pipe {
     pub async fn send(&mut self, octets: Bytes) {
         match self {
             Self::Direct(stream, _) => stream.write_all(&octets).await.expect("sent"),
-            Self::Tunnel(send, _) => send.send(octets).await.expect("sent"),
+            Self::Tunnel(flow) => flow.0.send(octets).await.expect("sent"),
         }
     }
 
@@ -67,7 +67,7 @@ impl Pipe {
     pub async fn finish(&mut self) {
         match self {
             Self::Direct(stream, _) => stream.shutdown().await.expect("ended"),
-            Self::Tunnel(send, _) => send.finish().await.expect("ended"),
+            Self::Tunnel(flow) => flow.0.finish().await.expect("ended"),
         }
     }
 
@@ -78,7 +78,7 @@ impl Pipe {
     pub async fn receive(&mut self) -> usize {
         match self {
             Self::Direct(stream, buffer) => stream.read(buffer).await.expect("received"),
-            Self::Tunnel(_, recv) => recv.recv().await.expect("received").map_or(0, |batch| batch.len()),
+            Self::Tunnel(flow) => flow.1.recv().await.expect("received").map_or(0, |batch| batch.len()),
         }
     }
 

@@ -12,7 +12,7 @@ use quinn_proto::{ConnectionError, ConnectionHandle, ConnectionStats, Dir, Event
 use crate::endpoint::Shared;
 use crate::recv::RecvStream;
 use crate::send::SendStream;
-use crate::wakers::{AllByStream, ByStream, Waiting, lock, wait};
+use crate::wakers::{AllByStream, ByStream, Turn, Waiting, Writers, lock, wait};
 use crate::worker;
 
 /// A connection. Clones are the same connection; it is closed with code 0 when the last clone and the last stream are
@@ -57,7 +57,7 @@ pub(crate) struct State {
     /// The entry in the worker's timers.
     pub(crate) scheduled: Option<Instant>,
     pub(crate) readers: ByStream,
-    pub(crate) writers: ByStream,
+    pub(crate) writers: Writers,
     pub(crate) stopped: AllByStream,
     accepting: [Waiting; 2],
     opening: [Waiting; 2],
@@ -83,7 +83,7 @@ impl Inner {
             drained: false,
             scheduled: None,
             readers: ByStream::default(),
-            writers: ByStream::default(),
+            writers: Writers::default(),
             stopped: AllByStream::default(),
             accepting: Default::default(),
             opening: Default::default(),
@@ -147,6 +147,7 @@ impl State {
             self.remote = remote;
             self.moving.take(woken);
         }
+        let mut room = Vec::new();
         while let Some(event) = self.proto.poll() {
             match event {
                 Event::HandshakeDataReady | Event::DatagramsUnblocked => {}
@@ -156,21 +157,25 @@ impl State {
                 }
                 Event::ConnectionLost { reason } => self.end(reason, woken),
                 Event::DatagramReceived => self.datagrams.take(woken),
-                Event::Stream(event) => self.tell_of_stream(event, woken),
+                Event::Stream(event) => self.tell_of_stream(event, woken, &mut room),
             }
         }
+        // What may be under way on the connection is one room for all of its streams, and who is woken first takes what it
+        // can. quinn-proto names first who asked last, so that streams between two others would never get any.
+        room.sort_unstable_by_key(|(turn, _)| *turn);
+        woken.extend(room.into_iter().map(|(_, waker)| waker));
     }
 
-    fn tell_of_stream(&mut self, event: StreamEvent, woken: &mut Vec<Waker>) {
+    fn tell_of_stream(&mut self, event: StreamEvent, woken: &mut Vec<Waker>, room: &mut Vec<(Turn, Waker)>) {
         match event {
             StreamEvent::Opened { dir } => of(&mut self.accepting, dir).take(woken),
             StreamEvent::Available { dir } => of(&mut self.opening, dir).take(woken),
             StreamEvent::Readable { id } => self.readers.take(id, woken),
-            StreamEvent::Writable { id } => self.writers.take(id, woken),
+            StreamEvent::Writable { id } => self.writers.take(id, room),
             StreamEvent::Finished { id } => self.stopped.take(id, woken),
             StreamEvent::Stopped { id, .. } => {
                 self.stopped.take(id, woken);
-                self.writers.take(id, woken);
+                self.writers.take(id, room);
             }
         }
     }

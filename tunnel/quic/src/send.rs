@@ -7,12 +7,15 @@ use bytes::Bytes;
 use quinn_proto::{ClosedStream, ConnectionError, FinishError, StreamId, VarInt, Written};
 
 use crate::connection::Connection;
+use crate::wakers::Turn;
 
 /// The sending half of a stream. Dropping it finishes the stream.
 #[derive(Debug)]
 pub struct SendStream {
     connection: Connection,
     id: StreamId,
+    /// When it last wrote.
+    wrote: Turn,
 }
 
 /// Why nothing more can be written.
@@ -39,7 +42,7 @@ pub enum StoppedError {
 
 impl SendStream {
     pub(crate) fn new(connection: Connection, id: StreamId) -> Self {
-        Self { connection, id }
+        Self { connection, id, wrote: Turn::default() }
     }
 
     /// Which stream.
@@ -60,11 +63,12 @@ impl SendStream {
             state.alive()?;
             match state.proto.send_stream(self.id).write_chunks(chunks) {
                 Ok(written) => {
+                    self.wrote = state.writers.wrote();
                     inner.ready(&mut state);
                     Poll::Ready(Ok(written))
                 }
                 Err(quinn_proto::WriteError::Blocked) => {
-                    state.writers.add(self.id, cx);
+                    state.writers.add(self.id, self.wrote, cx);
                     Poll::Pending
                 }
                 Err(quinn_proto::WriteError::Stopped(code)) => Poll::Ready(Err(WriteError::Stopped(code))),

@@ -129,6 +129,42 @@ impl ByStream {
     }
 }
 
+/// The tasks that wait for room to write, at most one for each stream, each with when its stream last had some.
+#[derive(Debug, Default)]
+pub(crate) struct Writers {
+    tasks: FxHashMap<StreamId, (Turn, Waker)>,
+    now: Turn,
+}
+
+/// Counts writes on one connection. What never wrote is before all others.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Turn(u64);
+
+impl Writers {
+    /// A stream has written; gives what to wait with when it writes again.
+    pub(crate) fn wrote(&mut self) -> Turn {
+        self.now.0 += 1;
+        self.now
+    }
+
+    pub(crate) fn add(&mut self, stream: StreamId, last: Turn, cx: &Context<'_>) {
+        let waits = self.tasks.entry(stream).and_modify(|(_, waker)| waker.clone_from(cx.waker()));
+        waits.or_insert_with(|| (last, cx.waker().clone()));
+    }
+
+    pub(crate) fn take(&mut self, stream: StreamId, room: &mut Vec<(Turn, Waker)>) {
+        room.extend(self.tasks.remove(&stream));
+    }
+
+    pub(crate) fn take_all(&mut self, woken: &mut Vec<Waker>) {
+        woken.extend(self.tasks.drain().map(|(_, (_, waker))| waker));
+    }
+
+    pub(crate) fn forget(&mut self, stream: StreamId) {
+        self.tasks.remove(&stream);
+    }
+}
+
 /// Any number of tasks for each stream.
 #[derive(Debug, Default)]
 pub(crate) struct AllByStream {

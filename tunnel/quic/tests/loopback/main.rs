@@ -10,6 +10,7 @@
 
 mod endpoints;
 mod ends;
+mod fair;
 mod interop;
 mod many;
 mod streams;
