@@ -18,7 +18,7 @@
 //! block = ["ads.example.org"]
 //!
 //! [tunnel]
-//! congestion = "cubic"                # or "steady", "bbr": how much is sent at a time
+//! congestion = "steady"               # or "cubic", "bbr": how much is sent at a time
 //! ```
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -394,7 +394,7 @@ mod tests {
             ),
             ("[routes]\nunlisted = \"vpn\"", "`routes.unlisted`", "use `tunnel`"),
             ("[routes]\nblock = [\"*\"]", "`routes.block`", "use a name"),
-            ("[tunnel]\ncongestion = \"fast\"", "`tunnel.congestion`", "use `cubic`"),
+            ("[tunnel]\ncongestion = \"fast\"", "`tunnel.congestion`", "use `steady`"),
         ] {
             let message = text.parse::<Config>().expect_err(text).to_string();
             assert!(message.contains(key), "{message}");

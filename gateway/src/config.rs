@@ -235,7 +235,7 @@ impl Config {
             dns_servers.extend(check.parsed::<SocketAddr>("dns.servers", Some(server), "10.0.0.53:53"));
         }
         let congestion = match raw.tunnel.congestion {
-            Some(name) => check.parsed("tunnel.congestion", Some(name), "cubic"),
+            Some(name) => check.parsed("tunnel.congestion", Some(name), "steady"),
             None => None,
         };
         let authorities_dir = check.path(raw.authorities.dir, "authorities");
@@ -347,7 +347,7 @@ mod tests {
         assert_eq!(config.policy_dir, Path::new("/etc/hitotsu/policy"));
         assert_eq!(config.metrics_listen, None);
         assert!(config.issuer_spawn);
-        assert_eq!(config.congestion, Congestion::Cubic);
+        assert_eq!(config.congestion, Congestion::Steady);
     }
 
     #[test]

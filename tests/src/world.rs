@@ -110,7 +110,7 @@ impl World {
         let mut world = Self::still(bundle, &address.to_string(), elsewhere).await;
         if let Some(congestion) = congestion {
             let config = std::fs::read_to_string(world.config()).expect("the configuration");
-            let config = config.replace("congestion = \"cubic\"", &format!("congestion = \"{congestion}\""));
+            let config = config.replace("congestion = \"steady\"", &format!("congestion = \"{congestion}\""));
             std::fs::write(world.config(), config).expect("written");
         }
         world.listen = (address, 0).into();

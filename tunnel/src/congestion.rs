@@ -60,9 +60,9 @@ fn wait_wanted(shortest: Duration) -> Duration {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Congestion {
     /// As most of TCP (RFC 9438): it takes every loss for congestion, and nothing else.
-    #[default]
     Cubic,
     /// This module's: for lines that lose packets and lines that queue them.
+    #[default]
     Steady,
     /// quinn-proto's BBR, which its authors call experimental.
     Bbr,
@@ -70,7 +70,7 @@ pub enum Congestion {
 
 /// Not the name of a [`Congestion`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no way to control congestion; use `cubic`, `steady` or `bbr`")]
+#[error("`{0}` is no way to control congestion; use `steady`, `cubic` or `bbr`")]
 pub struct UnknownCongestion(pub String);
 
 impl FromStr for Congestion {
