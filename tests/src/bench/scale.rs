@@ -1,7 +1,7 @@
 //! What grows with the work: the same loads with more devices, with more flows of one device, and with more rules.
 //!
 //! - [`ground`] is what they run on, [`loads`] are the loads.
-//! - [`devices`], [`flows`] and [`rules`] are what grows, [`column`] is one size of it.
+//! - [`devices`], [`flows`] and [`rules`] are what grows, [`column`](mod@column) is one size of it.
 
 mod column;
 mod devices;
