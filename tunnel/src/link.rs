@@ -14,7 +14,6 @@ use tokio::sync::{Notify, watch};
 
 use crate::endpoint;
 use crate::fault::Closed;
-use crate::limits;
 use crate::server::CloseCode;
 
 /// Shared by the handle of a connection and the task that drives it.
@@ -152,7 +151,7 @@ pub(crate) fn prepare(stream: &TcpStream) {
     let _ = socket.set_tcp_keepalive(&keepalive);
     // Keepalive waits while octets are under way, and Linux sends those again for a quarter of an hour.
     #[cfg(target_os = "linux")]
-    let _ = socket.set_tcp_user_timeout(Some(limits::IDLE));
+    let _ = socket.set_tcp_user_timeout(Some(crate::limits::IDLE));
 }
 
 /// What an IO error of a TLS stream means.
@@ -185,7 +184,7 @@ mod tests {
 
         let socket = SockRef::from(&stream);
         let probes = socket.tcp_keepalive_interval().unwrap() * socket.tcp_keepalive_retries().unwrap();
-        assert_eq!(socket.tcp_keepalive_time().unwrap() + probes, limits::IDLE);
-        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(limits::IDLE));
+        assert_eq!(socket.tcp_keepalive_time().unwrap() + probes, crate::limits::IDLE);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(crate::limits::IDLE));
     }
 }
