@@ -21,9 +21,9 @@ use super::Scale;
 use super::peers::hosts::{Hosts, Link};
 use super::peers::peer::{Line, Peer};
 use super::peers::table::Table;
-use super::peers::{number, reached, stands};
+use super::peers::{all_that_stand, bears, number, reached};
 use super::report::{Report, Unit};
-use crate::process::{program, run as run_command};
+use crate::process::program;
 
 /// Pages in a row.
 const PAGES: &str = "8";
@@ -144,23 +144,8 @@ impl Bench {
     async fn start(scale: Scale, report: &mut Report) -> Self {
         let dir = tempfile::Builder::new().prefix("hitotsu-line-").tempdir().expect("a folder");
         let (hosts, link) = Hosts::over_a_link().await;
-        let mut lines = Vec::new();
-        for &peer in scale.pick(&Peer::OVER_LINES[..], &Peer::OVER_LINES[..2]) {
-            let missing = peer.missing();
-            if !missing.is_empty() {
-                report.note(format!("{} is left out: this machine has no {}.", peer.name(), missing.join(", ")));
-                continue;
-            }
-            let folder = dir.path().join(peer.name());
-            std::fs::create_dir(&folder).expect("made");
-            match stands(peer, &hosts, &folder).await {
-                Ok(line) => lines.push((line, folder)),
-                Err(why) => {
-                    assert_ne!(peer, Peer::Hitotsu, "{why}");
-                    report.note(format!("{} is left out: it does not start: {why}", peer.name()));
-                }
-            }
-        }
+        let peers = scale.pick(&Peer::OVER_LINES[..], &Peer::OVER_LINES[..2]);
+        let lines = all_that_stand(peers.iter().copied(), &hosts, dir.path(), report).await;
         Self { scale, lines, hosts, link, table: Table::default(), troubles: Vec::new(), _dir: dir }
     }
 
@@ -253,19 +238,8 @@ impl Bench {
         bulk
     }
 
-    /// One load over one peer. Ours must bear every load; what another does not is said.
+    /// One load over one peer; what it does not bear is said.
     async fn load(&mut self, place: usize, words: &[&str]) -> Option<Value> {
-        let line = &self.lines[place].0;
-        let mut command = self.hosts.client.command(program("hitotsu-load"));
-        command.args(words);
-        let (code, output, errors) = run_command(command).await;
-        match serde_json::from_str(&output) {
-            Ok(value) if code == 0 => Some(value),
-            Ok(_) | Err(_) => {
-                let text = format!("{} failed at `{}`: {}", line.peer.name(), words.join(" "), errors.trim());
-                self.troubles.push(text);
-                None
-            }
-        }
+        bears(&self.lines[place].0, &self.hosts, words).await.map_err(|text| self.troubles.push(text)).ok()
     }
 }

@@ -11,7 +11,7 @@ mod recipes;
 pub(super) mod table;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -117,36 +117,17 @@ impl Bench {
     async fn start(scale: Scale, report: &mut Report) -> Self {
         let dir = tempfile::Builder::new().prefix("hitotsu-peers-").tempdir().expect("a folder");
         let hosts = Hosts::new().await;
-        let mut lines = Vec::new();
-        for peer in Peer::ALL.into_iter().filter(|peer| is_chosen(PEERS, peer.name())) {
-            let missing = peer.missing();
-            if !missing.is_empty() {
-                report.note(format!("{} is left out: this machine has no {}.", peer.name(), missing.join(", ")));
-                continue;
-            }
-            let folder = dir.path().join(peer.name());
-            std::fs::create_dir(&folder).expect("made");
-            match stands(peer, &hosts, &folder).await {
-                Ok(line) => lines.push((line, folder)),
-                Err(why) => {
-                    assert_ne!(peer, Peer::Hitotsu, "{why}");
-                    report.note(format!("{} is left out: it does not start: {why}", peer.name()));
-                }
-            }
-        }
+        let chosen = Peer::ALL.into_iter().filter(|peer| is_chosen(PEERS, peer.name()));
+        let lines = all_that_stand(chosen, &hosts, dir.path(), report).await;
         Self { scale, lines, hosts, table: Table::default(), troubles: Vec::new(), _dir: dir }
     }
 
     /// One load over one peer. Ours must bear every load; what another does not is said.
     async fn load(&mut self, peer: usize, words: &[&str]) -> Option<Value> {
         let line = &self.lines[peer].0;
-        let mut command = self.hosts.client.command(program("hitotsu-load"));
-        command.args(words);
-        let (code, output, errors) = run_command(command).await;
-        match serde_json::from_str(&output) {
-            Ok(value) if code == 0 => Some(value),
-            Ok(_) | Err(_) => {
-                let text = format!("{} failed at `{}`: {}", line.peer.name(), words.join(" "), errors.trim());
+        match bears(line, &self.hosts, words).await {
+            Ok(said) => Some(said),
+            Err(text) => {
                 assert_ne!(line.peer, Peer::Hitotsu, "{text}");
                 self.troubles.push(text);
                 None
@@ -349,11 +330,51 @@ impl Bench {
     }
 }
 
+/// Each peer that this machine has and that starts, with the folder of its files below `dir`. The others are said; ours must
+/// start.
+pub(super) async fn all_that_stand(
+    peers: impl IntoIterator<Item = Peer>,
+    hosts: &Hosts,
+    dir: &Path,
+    report: &mut Report,
+) -> Vec<(Line, PathBuf)> {
+    let mut lines = Vec::new();
+    for peer in peers {
+        let missing = peer.missing();
+        if !missing.is_empty() {
+            report.note(format!("{} is left out: this machine has no {}.", peer.name(), missing.join(", ")));
+            continue;
+        }
+        let folder = dir.join(peer.name());
+        std::fs::create_dir(&folder).expect("made");
+        match stands(peer, hosts, &folder).await {
+            Ok(line) => lines.push((line, folder)),
+            Err(why) => {
+                assert_ne!(peer, Peer::Hitotsu, "{why}");
+                report.note(format!("{} is left out: it does not start: {why}", peer.name()));
+            }
+        }
+    }
+    lines
+}
+
+/// What one load over a peer showed, or in what it failed.
+pub(super) async fn bears(line: &Line, hosts: &Hosts, words: &[&str]) -> Result<Value, String> {
+    let mut command = hosts.client.command(program("hitotsu-load"));
+    command.args(words);
+    let (code, output, errors) = run_command(command).await;
+    let failed = || format!("{} failed at `{}`: {}", line.peer.name(), words.join(" "), errors.trim());
+    if code != 0 {
+        return Err(failed());
+    }
+    serde_json::from_str(&output).map_err(|_| failed())
+}
+
 /// A peer that stands, over which an octet has come back.
 ///
 /// # Errors
 /// What failed.
-pub async fn stands(peer: Peer, hosts: &Hosts, folder: &std::path::Path) -> Result<Line, String> {
+pub async fn stands(peer: Peer, hosts: &Hosts, folder: &Path) -> Result<Line, String> {
     let mut line = Line::new(peer, hosts, folder).await?;
     line.start_client(hosts, folder).await?;
     match reached(&line, hosts).await {
@@ -372,7 +393,7 @@ pub(super) async fn reached(line: &Line, hosts: &Hosts) -> Result<(), String> {
 }
 
 /// What the peer's programs complained about.
-fn logs(folder: &std::path::Path) -> String {
+fn logs(folder: &Path) -> String {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let logs = files.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
     logs.filter_map(|path| std::fs::read_to_string(path).ok()).map(|text| format!("\n{}", text.trim())).collect()
