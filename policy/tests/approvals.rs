@@ -2,18 +2,22 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+#[path = "device/well_kept.rs"]
+mod well_kept;
+
 use std::collections::BTreeMap;
 
 use hitotsu_model::code::Code;
 use hitotsu_model::identity::{AssuranceLevel, Ownership, Profile};
 use hitotsu_model::ids::{DeviceId, ResourceId};
-use hitotsu_model::posture::{Claim, ClaimName, ClaimValue, Posture, Source};
 use hitotsu_model::time::Timestamp;
 use hitotsu_policy::bundle::Bundle;
 use hitotsu_policy::decision::Decision;
 use hitotsu_policy::sample::{SampleSettings, sample};
 use hitotsu_policy::subject::Subject;
 use hitotsu_policy::table::instant;
+
+use well_kept::posture;
 
 const NIGHT: &str = "[[approval]]\nperson = \"p-1001\"\nby = \"p-1004\"\nfrom = \"2026-04-01T22:30:00+09:00\"\n\
                      until = \"2026-04-02T01:00:00+09:00\"\nplace_kind = \"home\"\nreason = \"election\"\n";
@@ -37,19 +41,6 @@ fn at(text: &str) -> Timestamp {
 
 /// The electronic approval system, which closes at 22:00 for those at home.
 fn workflow(bundle: &Bundle, person: &str, place: &str, now: Timestamp) -> Decision {
-    let claims = [
-        (ClaimName::FirewallOn, ClaimValue::Bool(true)),
-        (ClaimName::AgentIntact, ClaimValue::Bool(true)),
-        (ClaimName::ForbiddenSoftware, ClaimValue::TextList(Vec::new())),
-        (ClaimName::DiskEncrypted, ClaimValue::Bool(true)),
-        (ClaimName::ScreenLockOn, ClaimValue::Bool(true)),
-        (ClaimName::ScreenLockSeconds, ClaimValue::Integer(300)),
-        (ClaimName::SecurityUpdateAgeDays, ClaimValue::Integer(3)),
-    ];
-    let mut posture = Posture::default();
-    for (name, value) in claims {
-        posture.insert(name, Claim { value, source: Source::Os, observed_at: now }).expect("fits");
-    }
     let subject = bundle.prepare(Subject {
         person: Some(person.parse().expect("id")),
         device: DeviceId(uuid::Uuid::nil()),
@@ -57,7 +48,7 @@ fn workflow(bundle: &Bundle, person: &str, place: &str, now: Timestamp) -> Decis
         ownership: Ownership::Issued,
         level: AssuranceLevel::L1,
         place: Some(place.parse().expect("id")),
-        posture: Some(posture),
+        posture: Some(posture(now, &[])),
         attested_at: Some(now),
         approvals: Vec::new(),
     });

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+#[path = "device/well_kept.rs"]
+mod well_kept;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -19,6 +22,8 @@ use hitotsu_policy::memo::Memo;
 use hitotsu_policy::sample::{DEMO_PERSON, DemoPorts, SampleSettings, sample};
 use hitotsu_policy::subject::{Approval, Subject};
 use hitotsu_policy::table::instant;
+
+use well_kept::posture;
 
 fn settings() -> SampleSettings {
     let demo = Some(DemoPorts { web: 8001, files: 8002, ssh: 8003, secret: 8004 });
@@ -48,26 +53,6 @@ fn id(text: &str) -> ResourceId {
     text.parse().expect("id")
 }
 
-/// A well-kept PC, observed at `now`.
-fn posture(now: Timestamp) -> Posture {
-    let claims = [
-        (ClaimName::FirewallOn, ClaimValue::Bool(true)),
-        (ClaimName::AgentIntact, ClaimValue::Bool(true)),
-        (ClaimName::ForbiddenSoftware, ClaimValue::TextList(Vec::new())),
-        (ClaimName::DiskEncrypted, ClaimValue::Bool(true)),
-        (ClaimName::ScreenLockOn, ClaimValue::Bool(true)),
-        (ClaimName::ScreenLockSeconds, ClaimValue::Integer(300)),
-        (ClaimName::SecurityUpdateAgeDays, ClaimValue::Integer(3)),
-        (ClaimName::AntivirusRunning, ClaimValue::Bool(true)),
-        (ClaimName::AntivirusSignatureAgeDays, ClaimValue::Integer(0)),
-    ];
-    let mut posture = Posture::default();
-    for (name, value) in claims {
-        posture.insert(name, Claim { value, source: Source::Os, observed_at: now }).expect("fits");
-    }
-    posture
-}
-
 fn person(id: &str, place: &str, now: Timestamp) -> Subject {
     Subject {
         person: Some(id.parse().expect("id")),
@@ -76,7 +61,7 @@ fn person(id: &str, place: &str, now: Timestamp) -> Subject {
         ownership: Ownership::Issued,
         level: AssuranceLevel::L1,
         place: Some(place.parse().expect("id")),
-        posture: Some(posture(now)),
+        posture: Some(posture(now, &[])),
         attested_at: Some(now),
         approvals: Vec::new(),
     }
@@ -212,7 +197,7 @@ fn a_claim_from_the_future_does_not_count() {
     let bundle = city();
     for (ahead, allowed) in [(120_999, true), (121_000, false), (3_600_000, false)] {
         let mut subject = person("p-1001", "home", noon());
-        subject.posture = Some(posture(Timestamp(noon().0 + ahead)));
+        subject.posture = Some(posture(Timestamp(noon().0 + ahead), &[]));
         assert_eq!(ask(&bundle, subject, "chat", noon()).allowed, allowed, "{ahead} ms ahead");
     }
 }

@@ -4,19 +4,24 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+#[path = "device/well_kept.rs"]
+mod well_kept;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
 use hitotsu_model::code::Code;
 use hitotsu_model::identity::{AssuranceLevel, Ownership, Profile};
 use hitotsu_model::ids::DeviceId;
-use hitotsu_model::posture::{Claim, ClaimName, ClaimValue, Posture, Source};
+use hitotsu_model::posture::{ClaimName, ClaimValue};
 use hitotsu_model::time::Timestamp;
 use hitotsu_policy::bundle::Bundle;
 use hitotsu_policy::resource::Resource;
 use hitotsu_policy::sample::{DemoPorts, SampleSettings, sample};
 use hitotsu_policy::subject::Subject;
 use hitotsu_policy::table::instant;
+
+use well_kept::posture;
 
 const FILE: &str = "tests/golden.md";
 
@@ -178,29 +183,6 @@ const SHORT: [(Code, &str); 6] = [
     (Code::LevelTooLow, "level"),
     (Code::ApprovalMissing, "approval"),
 ];
-
-fn posture(at: Timestamp, changes: &[(ClaimName, Option<ClaimValue>)]) -> Posture {
-    let mut claims = vec![
-        (ClaimName::FirewallOn, ClaimValue::Bool(true)),
-        (ClaimName::AgentIntact, ClaimValue::Bool(true)),
-        (ClaimName::ForbiddenSoftware, ClaimValue::TextList(Vec::new())),
-        (ClaimName::DiskEncrypted, ClaimValue::Bool(true)),
-        (ClaimName::ScreenLockOn, ClaimValue::Bool(true)),
-        (ClaimName::ScreenLockSeconds, ClaimValue::Integer(300)),
-        (ClaimName::SecurityUpdateAgeDays, ClaimValue::Integer(3)),
-        (ClaimName::AntivirusRunning, ClaimValue::Bool(true)),
-        (ClaimName::AntivirusSignatureAgeDays, ClaimValue::Integer(0)),
-    ];
-    for (name, value) in changes {
-        claims.retain(|(known, _)| known != name);
-        claims.extend(value.clone().map(|value| (*name, value)));
-    }
-    let mut posture = Posture::default();
-    for (name, value) in claims {
-        posture.insert(name, Claim { value, source: Source::Os, observed_at: at }).expect("fits");
-    }
-    posture
-}
 
 /// A table whose columns line up in the source too.
 fn aligned(rows: &[Vec<String>]) -> String {
