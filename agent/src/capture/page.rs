@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use hitotsu_model::code::Code;
 use hitotsu_model::control::{PROBLEM_MEDIA_TYPE, Problem};
+use hitotsu_model::html::escaped;
 use hitotsu_model::message::{Language, Messages, Sentences};
 use http::header::{ACCEPT, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -85,21 +86,6 @@ fn page(problem: &Problem, messages: &Messages) -> String {
          </head>\n<body>\n<main>\n<h1>{title}</h1>\n<p>{remedy}</p>\n<p class=\"code\">{help}</p>\n</main>\n\
          </body>\n</html>\n"
     )
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -11,11 +11,12 @@
 //! - [`code`] is the closed list of reasons for a refusal, each with a 6-digit number.
 //! - [`control`] is what agent and gateway say to each other as JSON.
 //! - [`audit`] is what the audit log records.
-//! - [`message`] turns codes into sentences, Japanese and English.
+//! - [`message`] turns codes into sentences, Japanese and English; [`html`] makes them safe in pages.
 
 pub mod audit;
 pub mod code;
 pub mod control;
+pub mod html;
 pub mod identity;
 pub mod ids;
 pub mod message;

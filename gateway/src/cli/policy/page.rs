@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use hitotsu_model::html::escaped;
+
 use crate::cli::CliError;
 use crate::files::write_public;
 use crate::words::Words;
@@ -93,21 +95,6 @@ main{max-width:60rem;margin:0 auto;padding:1rem}h1{font-size:1.5rem}h2{font-size
 padding-left:.6rem}section{margin-top:2rem}dl{display:grid;grid-template-columns:minmax(7rem,12rem) 1fr;gap:.2rem 1rem;\
 border-top:1px solid #767676;padding-top:.5rem}dt{font-weight:bold}dd{margin:0;overflow-wrap:anywhere}\
 @media print{section{break-inside:avoid}}";
-
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
-        }
-    }
-    safe
-}
 
 #[cfg(test)]
 mod tests {
