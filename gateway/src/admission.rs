@@ -360,10 +360,10 @@ pub async fn admit(
     let Some(first) = resources.first().cloned() else {
         return Err(Denied::new(Code::NotPermitted));
     };
-    let zone = Zone::of(&bundle, &resources);
+    let zone = bundle.tiers_apart().then(|| Zone::of(&bundle, &resources));
     flow.admit_to(AdmittedTo { resources, ..asked });
     // INVARIANT (each after its own): of two flows that are admitted at once, one finds the other.
-    if bundle.tiers_apart() && zone.is_beside_its_opposite(evidence.session, gateway, &bundle, flow) {
+    if zone.is_some_and(|zone| zone.is_beside_its_opposite(evidence.session, gateway, &bundle, flow)) {
         return Err(Denied::new(Code::TiersTogether));
     }
     gateway.expires_at(verdict.expires_at);

@@ -14,8 +14,7 @@ use hitotsu_model::resource::{Target, Transport};
 use hitotsu_policy::reach::idle::idle_rules;
 use serde_json::{Value, json};
 
-use super::{CliError, Context, told};
-use crate::bundle_dir;
+use super::{CliError, Context};
 use crate::clock;
 use crate::local::Client;
 
@@ -121,11 +120,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<ExitCode,
 }
 
 fn check(dir: Option<PathBuf>, context: &Context) -> Result<ExitCode, CliError> {
-    let dir = match dir {
-        Some(dir) => dir,
-        None => context.config()?.policy_dir,
-    };
-    let bundle = bundle_dir::load(&dir).map_err(told)?;
+    let bundle = reach::bundle(dir.as_ref(), context)?;
     let outcomes = bundle.run_tests();
     let failures: Vec<String> = outcomes
         .iter()
