@@ -90,9 +90,13 @@ fn dialler() -> Endpoint {
     Endpoint::new(EndpointConfig::default(), None, udp_socket()).unwrap()
 }
 
+/// With the room that the tunnel's sockets ask for: what the kernel drops of hundreds of connections says nothing about us.
 fn udp_socket() -> UdpSocket {
+    const OCTETS: usize = 8 * 1024 * 1024;
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     socket.set_nonblocking(true).unwrap();
+    let state = quinn_udp::UdpSocketState::new((&socket).into()).unwrap();
+    state.set_recv_buffer_size((&socket).into(), OCTETS).unwrap();
     socket
 }
 
